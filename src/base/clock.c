@@ -1,0 +1,167 @@
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const struct unit {
+	const char *name;
+	int64_t ms;
+	bool written; /* by duration_append: people say 14d, not 2w */
+} units[] = {
+    {"w", 7 * CLOCK_DAY, false},
+    {"d", CLOCK_DAY, true},
+    {"h", CLOCK_HOUR, true},
+    {"m", CLOCK_MINUTE, true},
+    {"s", CLOCK_SECOND, true},
+    {"ms", 1, true},
+};
+#define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
+
+static const char weekdays[7][4] = {
+    "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+static int64_t
+read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	int result = clock_gettime(id, &now);
+	assert(result == 0);
+	return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000000;
+}
+
+struct clock_time
+clock_now(void)
+{
+	return (struct clock_time){
+	    .wall_ms = read_clock(CLOCK_REALTIME),
+	    .mono_ms = read_clock(CLOCK_MONOTONIC),
+	};
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Cut from *rest the longest front of only digits, or of none. */
+static struct bytes
+take_run(struct bytes *rest, bool digits)
+{
+	size_t len = 0;
+
+	while (len < rest->len && is_digit(rest->data[len]) == digits)
+		len++;
+	struct bytes run = bytes_first(*rest, len);
+	*rest = bytes_from(*rest, len);
+	return run;
+}
+
+/* Index of the unit, not before first; UNIT_COUNT where there is none. */
+static size_t
+find_unit(struct bytes name, size_t first)
+{
+	size_t index = first;
+
+	while (index < UNIT_COUNT && !bytes_is(name, units[index].name))
+		index++;
+	return index;
+}
+
+bool
+duration_parse(struct bytes text, int64_t *out_ms)
+{
+	int64_t total_ms = 0;
+	size_t next_unit = 0;
+
+	if (text.len == 0)
+		return false;
+	if (bytes_is(text, "0"))
+		text = BYTES_NONE;
+	while (text.len > 0) {
+		struct bytes digits = take_run(&text, true);
+		size_t unit = find_unit(take_run(&text, false), next_unit);
+		unsigned long long count;
+		int64_t ms;
+
+		if (!bytes_to_u64(digits, INT64_MAX, &count) ||
+		    unit == UNIT_COUNT ||
+		    __builtin_mul_overflow(count, units[unit].ms, &ms) ||
+		    __builtin_add_overflow(total_ms, ms, &total_ms))
+			return false;
+		next_unit = unit + 1;
+	}
+	*out_ms = total_ms;
+	return true;
+}
+
+void
+duration_append(struct buffer *buffer, int64_t ms)
+{
+	/* Unsigned, since the smallest int64_t has no positive twin. */
+	uint64_t left = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
+
+	if (ms == 0)
+		buffer_append_text(buffer, "0s");
+	if (ms < 0)
+		buffer_append_char(buffer, '-');
+	for (size_t i = 0; i < UNIT_COUNT; i++) {
+		uint64_t unit_ms = (uint64_t)units[i].ms;
+		if (!units[i].written || left < unit_ms)
+			continue;
+		buffer_printf(buffer, "%llu%s",
+		    (unsigned long long)(left / unit_ms), units[i].name);
+		left %= unit_ms;
+	}
+}
+
+/* Whole seconds, downwards also before 1970; the rest is 0 to 999 ms. */
+static time_t
+whole_seconds(int64_t wall_ms, int *out_rest_ms)
+{
+	int64_t seconds = wall_ms / CLOCK_SECOND;
+	int64_t rest_ms = wall_ms % CLOCK_SECOND;
+
+	if (rest_ms < 0) {
+		seconds--;
+		rest_ms += CLOCK_SECOND;
+	}
+	*out_rest_ms = (int)rest_ms;
+	return (time_t)seconds;
+}
+
+void
+date_append_rfc5322(struct buffer *buffer, int64_t wall_ms)
+{
+	int rest_ms;
+	time_t seconds = whole_seconds(wall_ms, &rest_ms);
+	struct tm local;
+
+	/* Fails past the year 2^31 only, which no int64_t of ms reaches. */
+	struct tm *result = localtime_r(&seconds, &local);
+	assert(result != NULL);
+
+	long offset = labs(local.tm_gmtoff) / 60;
+	buffer_printf(buffer, "%s, %02d %s %04lld %02d:%02d:%02d %c%02ld%02ld",
+	    weekdays[local.tm_wday], local.tm_mday, months[local.tm_mon],
+	    local.tm_year + 1900LL, local.tm_hour, local.tm_min, local.tm_sec,
+	    local.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);
+}
+
+void
+date_append_rfc3339(struct buffer *buffer, int64_t wall_ms)
+{
+	int rest_ms;
+	time_t seconds = whole_seconds(wall_ms, &rest_ms);
+	struct tm utc;
+
+	struct tm *result = gmtime_r(&seconds, &utc);
+	assert(result != NULL);
+	buffer_printf(buffer, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
+	    utc.tm_year + 1900LL, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+	    utc.tm_min, utc.tm_sec, rest_ms);
+}
