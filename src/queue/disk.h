@@ -1,0 +1,71 @@
+/*
+ * The disk as the journal sees it: a struct of functions, so that tests can put
+ * a disk in its place that fails, tears, reorders and loses power.
+ *
+ * Each function is one system call and reports like it: -1 and errno.  Short
+ * transfers and EINTR are dealt with by the disk_... helpers below, so that
+ * they are exercised by the fake disk, too.  Files and directories are
+ * descriptors; names are relative to a directory's.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* name is borrowed for the call. False ends the listing. */
+typedef bool (*disk_name_fn)(const char *name, void *ctx);
+
+struct disk {
+	void *ctx;
+	/* Flags and mode as of openat(2); O_CLOEXEC is added. */
+	int (*open)(void *ctx, int directory_fd, const char *name, int flags,
+	    mode_t mode);
+	int (*close)(void *ctx, int fd);
+	ssize_t (*read)(
+	    void *ctx, int fd, void *data, size_t len, uint64_t offset);
+	ssize_t (*write)(
+	    void *ctx, int fd, const void *data, size_t len, uint64_t offset);
+	int (*sync)(void *ctx, int fd);           /* fdatasync */
+	int (*sync_directory)(void *ctx, int fd); /* fsync */
+	int (*truncate)(void *ctx, int fd, uint64_t size);
+	/* Make real room for [0, size) behind the file's end; the size grows.
+	 */
+	int (*allocate)(void *ctx, int fd, uint64_t size);
+	int (*size)(void *ctx, int fd, uint64_t *out_size);
+	int (*rename)(void *ctx, int from_directory_fd, const char *from,
+	    int to_directory_fd, const char *to);
+	int (*unlink)(void *ctx, int directory_fd, const char *name);
+	int (*make_directory)(
+	    void *ctx, int directory_fd, const char *name, mode_t mode);
+	/* All names but "." and "..", in no particular order. */
+	int (*list)(
+	    void *ctx, int directory_fd, disk_name_fn name_fn, void *name_ctx);
+	int (*free_space)(void *ctx, int directory_fd, uint64_t *out_bytes);
+	/* Exclusive, without waiting: EWOULDBLOCK where another has it.  Held
+	 * as long as fd is open. */
+	int (*lock)(void *ctx, int fd);
+	/* Octets nobody can guess. */
+	int (*random)(void *ctx, void *data, size_t len);
+};
+
+/* The real one: plain system calls, without state. */
+const struct disk *disk_real(void);
+
+/* Whole transfers.  ERROR_DATA where the file ends before offset + len. */
+bool disk_read_at(const struct disk *disk, int fd, void *data, size_t len,
+    uint64_t offset, struct error *error) MUST_USE;
+/* As many of len octets as there are. */
+bool disk_read_some(const struct disk *disk, int fd, void *data, size_t len,
+    uint64_t offset, size_t *out_len, struct error *error) MUST_USE;
+bool disk_write_at(const struct disk *disk, int fd, const void *data,
+    size_t len, uint64_t offset, struct error *error) MUST_USE;
+/* Once: a second sync after a failed one tells nothing. */
+bool disk_sync(const struct disk *disk, int fd, struct error *error) MUST_USE;
+bool disk_sync_directory(
+    const struct disk *disk, int fd, struct error *error) MUST_USE;
+/* name_for_error is only for the text. */
+bool disk_open(const struct disk *disk, int directory_fd, const char *name,
+    int flags, mode_t mode, int *out_fd, struct error *error) MUST_USE;

@@ -1,0 +1,142 @@
+/*
+ * The journal: what is accepted, and what became of it, durably.
+ *
+ * Only the committer thread calls it (before the threads run, main). Directory:
+ *
+ *   lock          held while a process uses the queue
+ *   <number>.log  segments (segment.h, record.h: the format)
+ *   spare         the next segment's file: recycled, and room for a full disk
+ *   large/        bodies too large to lie inline, by queue id
+ *   corrupt/      what could not be read, octet for octet
+ *
+ * Segments are dropped oldest first only: one further on may hold the FINISHED
+ * of a message that lies in an older one.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "message/message.h"
+#include "queue/disk.h"
+#include "queue/place.h"
+#include "queue/record.h"
+#include "queue/segment.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct journal;
+
+struct journal_options {
+	const struct disk *disk;
+	const char *path;      /* the queue's directory, made where missing */
+	uint64_t segment_size; /* rotated past this; 64 MiB is good */
+	uint64_t free_floor;   /* octets below which intake is refused */
+};
+
+/* ---- recovery ---- */
+
+enum journal_fact_kind {
+	JOURNAL_SEGMENT, /* follows: the facts of this segment */
+	JOURNAL_MESSAGE,
+	JOURNAL_PROGRESS,
+	JOURNAL_FINISHED,
+	JOURNAL_PROBLEM /* something was damaged; text says what and what was
+			   done */
+};
+
+/* One fact, in the order of the log. Pointers are borrowed for the call. */
+struct journal_fact {
+	enum journal_fact_kind kind;
+	uint64_t id;                     /* of the message */
+	struct segment_ref segment;      /* all but PROBLEM */
+	struct place place;              /* MESSAGE, PROGRESS */
+	const struct envelope *envelope; /* MESSAGE */
+	uint64_t size;                   /* MESSAGE: octets of content */
+	bool is_large; /* MESSAGE: the content is a large file */
+	const struct progress *progress; /* PROGRESS */
+	uint64_t bytes;                  /* SEGMENT: its size */
+	size_t index, count; /* SEGMENT: which of how many, from 0 */
+	const char *text;    /* PROBLEM */
+};
+
+typedef void (*journal_fact_fn)(const struct journal_fact *fact, void *ctx);
+
+struct journal_report {
+	size_t segments;
+	uint64_t units;
+	uint64_t highest_id; /* no id up to this may be given out again */
+	uint64_t damaged;    /* stretches that could not be read, found anew; */
+	uint64_t damaged_bytes;  /* they are in corrupt/ now */
+	uint64_t damaged_before; /* those that were in corrupt/ already */
+	uint64_t
+	    missing_units; /* lost with them, or with segments that are gone */
+	uint64_t torn_bytes; /* cut from the end: a commit that was under way */
+};
+
+/*
+ * Lock the directory, replay what is there, and be ready for journal_commit().
+ * What is torn is cut; what is damaged is copied to corrupt/, reported, and
+ * costs only itself.  A segment of another format version is refused:
+ * ERROR_CONFIG. ERROR_SYSTEM with EWOULDBLOCK: another process has the queue.
+ */
+bool journal_open(const struct journal_options *options,
+    journal_fact_fn fact_fn, void *ctx, struct journal **out_journal,
+    struct journal_report *out_report, struct error *error) MUST_USE;
+/* Closes everything; nothing is pending, since every commit is answered. */
+void journal_free(struct journal *journal);
+
+/* Tells whether the message is in the queue. */
+typedef bool (*journal_is_live_fn)(uint64_t id, void *ctx);
+/*
+ * Remove the files in large/ that belong to no live message: after a replay,
+ * before intake begins.
+ */
+bool journal_remove_orphans(struct journal *journal,
+    journal_is_live_fn is_live_fn, void *ctx, size_t *out_removed,
+    struct error *error) MUST_USE;
+
+/* ---- committing ---- */
+
+/*
+ * One group: append all units, one fdatasync, answer each (unit.h's answer).
+ * Large bodies in it are synced first, then their directory.
+ *
+ * A unit that cannot be encoded, or an intake unit below the floor, fails
+ * alone.  A failed write or sync fails the whole group, and what was written of
+ * it is cut off or made not to count.
+ *
+ * False: the group failed and nothing more can be committed; all units are
+ * answered. Exit, to be restarted on what is durable.
+ */
+bool journal_commit(struct journal *journal, struct unit *const *units,
+    size_t count, struct error *error) MUST_USE;
+
+/* The segment that is being written, and its size so far. */
+struct segment_ref journal_current(const struct journal *journal);
+uint64_t journal_current_bytes(const struct journal *journal);
+/* Free octets on the disk, as of the newest commit. */
+uint64_t journal_free_bytes(const struct journal *journal);
+/* Directory of large bodies: for body_writer_init() and segment_load(). */
+int journal_large_fd(const struct journal *journal);
+
+/*
+ * Give up the oldest segment; number must be its number, it is not the current
+ * one, and nobody reads it any more.  On failure it stays until the next start.
+ */
+bool journal_drop(
+    struct journal *journal, uint64_t number, struct error *error) MUST_USE;
+
+/*
+ * Remove the large body of a message whose FINISHED is durable.  Not synced:
+ * should it come back, it is an orphan.
+ */
+bool journal_remove_large(
+    struct journal *journal, uint64_t id, struct error *error) MUST_USE;
+
+/*
+ * Copy a damaged message, as far as it can be read, to corrupt/, durably.  Then
+ * commit its FINISHED.
+ */
+bool journal_quarantine(struct journal *journal,
+    const struct segment_message *where, struct error *error) MUST_USE;

@@ -1,0 +1,129 @@
+/*
+ * A segment: a file of units, written from front to back, then sealed.
+ *
+ * It begins with 4096 octets that hold its header twice, at 0 and at 2048, so
+ * that a bad sector does not cost all units behind it; the rest is 0.  All
+ * numbers are little endian:
+ *
+ *     0  8  "postride"
+ *     8  4  version of the format, 1
+ *    12  4  octets of this header, 64
+ *    16  8  number of its first unit, at least 1
+ *    24  8  generation: one more than that of any segment made before
+ *    32  8  salt
+ *    40  8  the highest message id given out before
+ *    48  8  0
+ *    56  8  check: XXH3-64 of octets 0 to 55
+ *
+ * Units begin at 4096.  The file's name is the number of the first unit, 16
+ * hexadecimal digits, and ".log"; the header is what counts.  A header is
+ * written and synced under the name "spare" before the file gets its name, so a
+ * file with that name has one, or was damaged.
+ *
+ * A segment reaches as far as the next one's first unit.  Units in it numbered
+ * from there on belong to a group that failed, and do not count.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "message/message.h"
+#include "queue/disk.h"
+#include "queue/place.h"
+#include "queue/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SEGMENT_HEADER_LEN 4096
+#define SEGMENT_NAME_SIZE  32
+
+struct segment_header {
+	uint64_t first_unit;
+	uint64_t generation;
+	uint64_t salt;
+	uint64_t highest_id;
+};
+
+enum segment_header_state {
+	SEGMENT_HEADER_VALID,
+	SEGMENT_HEADER_DAMAGED,
+	SEGMENT_HEADER_FOREIGN /* whole, but of a version that is not ours */
+};
+
+/* data: SEGMENT_HEADER_LEN octets. */
+void segment_header_encode(const struct segment_header *header, char *data);
+/* out_version is set unless damaged. */
+enum segment_header_state segment_header_decode(struct bytes data,
+    struct segment_header *out_header, uint32_t *out_version);
+
+/* ---- scanning ---- */
+
+enum segment_event_kind {
+	SEGMENT_UNIT,   /* a valid unit */
+	SEGMENT_DAMAGE, /* octets that should hold valid units, and do not */
+	SEGMENT_TAIL    /* the same, with no valid unit behind them: torn */
+};
+
+struct segment_event {
+	enum segment_event_kind kind;
+	uint64_t offset;           /* in the file */
+	uint64_t len;              /* octets, filling included */
+	struct unit_header header; /* UNIT */
+	struct bytes heads;        /* UNIT; borrowed for the call */
+	/* DAMAGE, TAIL: numbers of the units that should have been there; both
+	 * 0 where that cannot be said. */
+	uint64_t first_missing, last_missing;
+};
+
+typedef bool (*segment_event_fn)(
+    const struct segment_event *event, void *ctx, struct error *error);
+
+struct segment_scan {
+	const struct disk *disk;
+	int fd;
+	struct segment_header header;
+	uint64_t
+	    end_unit; /* the next segment's first unit, or 0: the last one */
+	bool
+	    checks_content; /* read it, too; else only what is in front of it */
+};
+
+/* How far the scan came. */
+struct segment_end {
+	uint64_t next_unit;    /* one more than the last valid unit's number */
+	uint64_t offset;       /* behind the last valid unit */
+	uint64_t group;        /* of the last valid unit, */
+	uint64_t group_offset; /* and where that group begins; 0: no unit */
+};
+
+/*
+ * Walk over all units in order.  Fails only where reading fails or event_fn
+ * does; damage is an event.
+ */
+bool segment_scan(const struct segment_scan *scan, segment_event_fn event_fn,
+    void *ctx, struct segment_end *out_end, struct error *error) MUST_USE;
+
+/* ---- reading back; any thread ---- */
+
+/* Where a live message lies: from the ledger. */
+struct segment_message {
+	uint64_t id;
+	struct segment_ref segment; /* of MESSAGE */
+	struct place place;
+	struct segment_ref progress_segment; /* of the newest PROGRESS, */
+	struct place progress_place;         /* or PLACE_NONE */
+};
+
+/*
+ * Read envelope, progress and content's place, and check all of it, the content
+ * included, against the checksums.  The body is a stretch of the segment, or a
+ * large file, opened here and closed by body_clear().
+ *
+ * large_fd  the directory large/
+ *
+ * ERROR_DATA: damaged. It must not be delivered; quarantine it.  ERROR_SYSTEM:
+ * it could not be read now.
+ */
+bool segment_load(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message **out_message,
+    struct error *error) MUST_USE;
