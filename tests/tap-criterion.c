@@ -48,7 +48,7 @@ suite_data(const char *name)
 	return NULL;
 }
 
-static void
+static void __attribute__((format(printf, 1, 0)))
 say(const char *format, va_list arguments)
 {
 	if (format == NULL)
