@@ -1,0 +1,16 @@
+/* What OpenSSL reports, in plain words. */
+#pragma once
+
+#include "base/buffer.h"
+
+struct x509_store_ctx_st;
+
+/*
+ * Why the certificate that store is looking at was refused: "certificate has
+ * expired".  name: what it was to carry.  Text out of the certificate is made
+ * printable.
+ */
+void tls_error_of_certificate(
+    struct buffer *buffer, struct x509_store_ctx_st *store, const char *name);
+/* The oldest error of OpenSSL's queue, which is emptied. */
+const char *tls_error_reason(void);
