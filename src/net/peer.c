@@ -50,7 +50,8 @@ peer_describe(struct peer *peer, int fd, const struct sockaddr *address,
 	struct sockaddr_in ipv4;
 	struct sockaddr_in6 ipv6;
 
-	*peer = (struct peer){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	*peer = (struct peer){
+	    .uid = (uid_t)-1, .gid = (gid_t)-1, .address = "unknown"};
 	if (address->sa_family == AF_INET && address_len >= sizeof(ipv4)) {
 		memcpy(&ipv4, address, sizeof(ipv4));
 		describe_ipv4(peer, ipv4.sin_addr);
@@ -60,7 +61,7 @@ peer_describe(struct peer *peer, int fd, const struct sockaddr *address,
 		memcpy(&ipv6, address, sizeof(ipv6));
 		describe_ipv6(peer, &ipv6.sin6_addr);
 		peer->port = ntohs(ipv6.sin6_port);
-	} else {
+	} else if (address->sa_family == AF_UNIX) {
 		describe_local(peer, fd);
 	}
 }
