@@ -34,6 +34,12 @@ extern struct criterion_test *__stop_cr_tst[];
 extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
 extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
 
+/* Criterion does not say that these two take a printf format. */
+void criterion_skip_test(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+void criterion_test_die(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
 static const struct criterion_test *current_test;
 static bool current_failed;
 
