@@ -105,7 +105,7 @@ print_host(struct resolver_address *address, const struct sockaddr *from)
 
 	socket_address_print(text, from, address->len);
 	*strrchr(text, ':') = '\0';
-	snprintf(address->text, sizeof(address->text), "%s", text);
+	snprintf(address->text, sizeof(address->text), "%.63s", text);
 }
 
 static void
