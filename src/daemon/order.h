@@ -1,0 +1,57 @@
+/*
+ * An order: one task for a worker, from the hub and back, with what came of it.
+ */
+#pragma once
+
+#include "daemon/settle.h"
+#include "message/message.h"
+#include "net/mailbox.h"
+#include "queue/segment.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum order_kind {
+	ORDER_ATTEMPT, /* deliver to the recipients of route by upstream */
+	ORDER_EXPIRE,  /* the lifetime is over: report */
+	ORDER_DELAY,   /* tell the sender of the delay */
+	ORDER_REROUTE, /* route is blocked: has it recipients on another? */
+	ORDER_LOAD     /* only load it: for a verb, or to be moved */
+};
+
+enum order_result {
+	ORDER_DONE,     /* settlement and message are set */
+	ORDER_REROUTED, /* nobody waits on route: settlement.route is set */
+	ORDER_UPSTREAM_FAILED, /* a state of the upstream: failure says what */
+	ORDER_FAILED,          /* our own trouble, to be tried again later */
+	ORDER_DAMAGED          /* the message cannot be read: quarantine it */
+};
+
+#define ORDER_TEXT_MAX 512
+
+struct order {
+	struct letter letter; /* first: letters are cast back */
+	enum order_kind kind;
+	uint64_t id;
+	struct segment_message where;
+	uint16_t route;
+	unsigned upstream;           /* ATTEMPT */
+	char reason[ORDER_TEXT_MAX]; /* EXPIRE, DELAY: why it waits */
+	void *verb;                  /* LOAD: the hub's own */
+	bool was_held; /* it goes back to HELD when nothing comes of this */
+
+	/* The worker's own while it works. */
+	struct worker *worker;
+	size_t *recipients;
+	size_t recipient_count;
+
+	/* The answer. */
+	enum order_result result;
+	char failure[ORDER_TEXT_MAX];
+	struct message *message; /* owned; its progress is what shall be kept */
+	struct settlement settlement;
+};
+
+struct order *order_new(enum order_kind kind, uint64_t id);
+/* Frees message and report, where they are still the order's. */
+void order_free(struct order *order);
