@@ -1,6 +1,6 @@
 #include "net/conn_events.h"
 
-#include "net/wire.h"
+#include "net/stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -61,22 +61,22 @@ fail(struct conn *conn)
 	(void)tell(conn, CONN_FAILED);
 }
 
-static enum wire_result
+static enum stream_result
 read_input(struct conn *conn, struct error *error)
 {
 	if (conn->input.len == 0 && conn->input.capacity > INPUT_KEPT)
 		buffer_clear(&conn->input);
 	if (conn->stream != NULL)
 		return tls_stream_read(conn->stream, &conn->input, error);
-	return wire_read(conn->fd, &conn->input, error);
+	return stream_read(conn->fd, &conn->input, error);
 }
 
-static enum wire_result
+static enum stream_result
 write_output(struct conn *conn, struct error *error)
 {
-	enum wire_result result = conn->stream != NULL
+	enum stream_result result = conn->stream != NULL
 	    ? tls_stream_write(conn->stream, &conn->output, error)
-	    : wire_write(conn->fd, &conn->output, error);
+	    : stream_write(conn->fd, &conn->output, error);
 
 	if (conn->output.len == 0 && conn->output.capacity > OUTPUT_KEPT)
 		buffer_clear(&conn->output);
@@ -87,7 +87,7 @@ static bool
 may_read(const struct conn *conn)
 {
 	return conn->pauses == 0 && !conn->has_ended &&
-	    wire_room(&conn->input) > 0;
+	    stream_room(&conn->input) > 0;
 }
 
 void
@@ -112,17 +112,17 @@ static void
 receive(struct conn *conn)
 {
 	size_t len_before = conn->input.len;
-	enum wire_result result = read_input(conn, &conn->error);
+	enum stream_result result = read_input(conn, &conn->error);
 
-	if (result == WIRE_WANTS_WRITE) {
+	if (result == STREAM_WANTS_WRITE) {
 		conn->is_crossed = true;
 		conn_events_watch_write(conn, true);
 	}
 	if (conn->input.len > len_before && !tell(conn, CONN_READABLE))
 		return;
-	if (result == WIRE_ENDED)
+	if (result == STREAM_ENDED)
 		end_input(conn);
-	else if (result == WIRE_FAILED)
+	else if (result == STREAM_FAILED)
 		fail(conn);
 	else
 		conn_events_read_on(conn);
@@ -133,15 +133,15 @@ conn_events_transmit(struct conn *conn)
 {
 	size_t len_before = conn->output.len;
 	bool had_waited = conn->is_watching_write;
-	enum wire_result result = write_output(conn, &conn->error);
+	enum stream_result result = write_output(conn, &conn->error);
 
-	if (result == WIRE_FAILED) {
+	if (result == STREAM_FAILED) {
 		conn_events_watch_write(conn, false);
 		conn_events_do_later(conn, CONN_DUE_FAILED);
 		return;
 	}
-	conn->is_crossed |= result == WIRE_WANTS_READ;
-	conn_events_watch_write(conn, result == WIRE_WANTS_WRITE);
+	conn->is_crossed |= result == STREAM_WANTS_READ;
+	conn_events_watch_write(conn, result == STREAM_WANTS_WRITE);
 
 	size_t len = conn->output.len;
 	bool is_low = len_before > CONN_OUTPUT_LOW && len <= CONN_OUTPUT_LOW;
@@ -160,7 +160,7 @@ fail_with_last_words(struct conn *conn)
 	struct error ignored;
 
 	if (conn->state == CONN_STATE_OPEN && !conn->has_ended &&
-	    wire_room(&conn->input) > 0) {
+	    stream_room(&conn->input) > 0) {
 		(void)read_input(conn, &ignored); /* the first error counts */
 		if (conn->input.len > len_before && !tell(conn, CONN_READABLE))
 			return;
@@ -193,17 +193,17 @@ static void
 shake_hands(struct conn *conn)
 {
 	switch (tls_stream_handshake(conn->stream, &conn->error)) {
-	case WIRE_MOVED:
+	case STREAM_MOVED:
 		secured(conn);
 		return;
-	case WIRE_WANTS_READ:
+	case STREAM_WANTS_READ:
 		conn_events_watch_write(conn, false);
 		return;
-	case WIRE_WANTS_WRITE:
+	case STREAM_WANTS_WRITE:
 		conn_events_watch_write(conn, true);
 		return;
-	case WIRE_ENDED:
-	case WIRE_FAILED:
+	case STREAM_ENDED:
+	case STREAM_FAILED:
 		fail(conn);
 		return;
 	}
@@ -238,9 +238,10 @@ throw_input_away(struct conn *conn)
 	struct error ignored;
 
 	buffer_empty(&conn->input);
-	enum wire_result result = wire_read(conn->fd, &conn->input, &ignored);
-	conn->has_ended = result == WIRE_ENDED || result == WIRE_FAILED;
-	return result == WIRE_MOVED;
+	enum stream_result result =
+	    stream_read(conn->fd, &conn->input, &ignored);
+	conn->has_ended = result == STREAM_ENDED || result == STREAM_FAILED;
+	return result == STREAM_MOVED;
 }
 
 static void
@@ -267,15 +268,15 @@ linger(struct conn *conn)
 void
 conn_events_finish(struct conn *conn)
 {
-	enum wire_result result = WIRE_MOVED;
+	enum stream_result result = STREAM_MOVED;
 
 	if (conn->output.len > 0)
 		result = write_output(conn, &conn->error);
-	conn_events_watch_read(conn, result == WIRE_WANTS_READ);
-	conn_events_watch_write(conn, result == WIRE_WANTS_WRITE);
-	if (result == WIRE_MOVED)
+	conn_events_watch_read(conn, result == STREAM_WANTS_READ);
+	conn_events_watch_write(conn, result == STREAM_WANTS_WRITE);
+	if (result == STREAM_MOVED)
 		linger(conn);
-	else if (result == WIRE_FAILED)
+	else if (result == STREAM_FAILED)
 		conn_close(conn);
 }
 

@@ -290,24 +290,24 @@ describe_failure(const struct tls_stream *stream, struct error *error)
 }
 
 /* What the return value of an SSL_ function that did not succeed means. */
-static enum wire_result
+static enum stream_result
 result_of(struct tls_stream *stream, int returned, struct error *error)
 {
 	int code = SSL_get_error(stream->ssl, returned);
 
 	if (code == SSL_ERROR_WANT_READ)
-		return WIRE_WANTS_READ;
+		return STREAM_WANTS_READ;
 	if (code == SSL_ERROR_WANT_WRITE)
-		return WIRE_WANTS_WRITE;
+		return STREAM_WANTS_WRITE;
 	if (code == SSL_ERROR_ZERO_RETURN)
-		return WIRE_ENDED;
+		return STREAM_ENDED;
 	stream->is_broken = true;
 	if (code != SSL_ERROR_SYSCALL || is_over_budget(stream)) {
 		describe_failure(stream, error);
-		return WIRE_FAILED;
+		return STREAM_FAILED;
 	}
 	errno = stream->number != 0 ? stream->number : ECONNRESET;
-	return wire_failed(error, stream->is_done ? "TLS" : "TLS handshake");
+	return stream_failed(error, stream->is_done ? "TLS" : "TLS handshake");
 }
 
 static void
@@ -326,17 +326,17 @@ summarize(struct tls_stream *stream)
 	};
 }
 
-static enum wire_result
+static enum stream_result
 handshake_failed(struct tls_stream *stream, struct error *error)
 {
 	error->kind = ERROR_TLS;
 	stream->is_broken = true;
 	if (stream->name != NULL)
 		tls_sessions_forget(&stream->context->sessions, stream->name);
-	return WIRE_FAILED;
+	return STREAM_FAILED;
 }
 
-enum wire_result
+enum stream_result
 tls_stream_handshake(struct tls_stream *stream, struct error *error)
 {
 	stream->receives_left = RECEIVES_MAX;
@@ -346,26 +346,26 @@ tls_stream_handshake(struct tls_stream *stream, struct error *error)
 		stream->is_done = true;
 		stream->has_pending = true;
 		summarize(stream);
-		return WIRE_MOVED;
+		return STREAM_MOVED;
 	}
-	enum wire_result result = result_of(stream, returned, error);
-	if (result == WIRE_ENDED)
+	enum stream_result result = result_of(stream, returned, error);
+	if (result == STREAM_ENDED)
 		(void)error_set(error, ERROR_TLS,
 		    "TLS handshake: the peer closed the connection");
-	if (result == WIRE_ENDED || result == WIRE_FAILED)
+	if (result == STREAM_ENDED || result == STREAM_FAILED)
 		return handshake_failed(stream, error);
 	return result;
 }
 
-enum wire_result
+enum stream_result
 tls_stream_read(
     struct tls_stream *stream, struct buffer *buffer, struct error *error)
 {
 	stream->receives_left = RECEIVES_MAX;
-	while (wire_room(buffer) > 0) {
+	while (stream_room(buffer) > 0) {
 		size_t size;
 		size_t count;
-		char *data = wire_reserve(buffer, &size);
+		char *data = stream_reserve(buffer, &size);
 
 		ERR_clear_error();
 		int returned = SSL_read_ex(stream->ssl, data, size, &count);
@@ -377,10 +377,10 @@ tls_stream_read(
 		stream->data_in += count;
 	}
 	stream->has_pending = true;
-	return WIRE_MOVED;
+	return STREAM_MOVED;
 }
 
-enum wire_result
+enum stream_result
 tls_stream_write(
     struct tls_stream *stream, struct buffer *buffer, struct error *error)
 {
@@ -395,7 +395,7 @@ tls_stream_write(
 			return result_of(stream, returned, error);
 		buffer_consume(buffer, count);
 	}
-	return WIRE_MOVED;
+	return STREAM_MOVED;
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
  * One TLS connection over a socket: handshake, bytes in and out.  Answers as
- * wire does; only conn uses it.
+ * stream does; only conn uses it.
  *
  * A FIN without close_notify is an orderly end: SMTP frames itself, so whoever
  * reads knows whether a reply was complete (threats: I13).  What a peer may
@@ -11,8 +11,8 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "net/stream.h"
 #include "net/tls.h"
-#include "net/wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,14 +30,15 @@ struct tls_stream *tls_stream_new(struct tls_context *context, int fd,
 /* Sends nothing; see tls_stream_end(). */
 void tls_stream_free(struct tls_stream *stream);
 
-/* WIRE_MOVED: done and, where asked for, verified; WIRE_FAILED is ERROR_TLS. */
-enum wire_result tls_stream_handshake(
+/* STREAM_MOVED: done and, where asked for, verified; STREAM_FAILED is
+ * ERROR_TLS. */
+enum stream_result tls_stream_handshake(
     struct tls_stream *stream, struct error *error);
-/* As wire_read(). */
-enum wire_result tls_stream_read(
+/* As stream_read(). */
+enum stream_result tls_stream_read(
     struct tls_stream *stream, struct buffer *buffer, struct error *error);
-/* As wire_write(). */
-enum wire_result tls_stream_write(
+/* As stream_write(). */
+enum stream_result tls_stream_write(
     struct tls_stream *stream, struct buffer *buffer, struct error *error);
 /* Octets have been taken from the socket that tls_stream_read() has yet to
  * hand over: the socket need not become readable again. */

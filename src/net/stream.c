@@ -1,4 +1,4 @@
-#include "net/wire.h"
+#include "net/stream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,17 +12,17 @@
 #define SPILL_SIZE ((size_t)32 * 1024)
 
 size_t
-wire_room(const struct buffer *buffer)
+stream_room(const struct buffer *buffer)
 {
 	return buffer->limit - buffer->len;
 }
 
 char *
-wire_reserve(struct buffer *buffer, size_t *out_size)
+stream_reserve(struct buffer *buffer, size_t *out_size)
 {
-	size_t room = wire_room(buffer);
-	char *data =
-	    buffer_reserve(buffer, room < WIRE_READ_MIN ? room : WIRE_READ_MIN);
+	size_t room = stream_room(buffer);
+	char *data = buffer_reserve(
+	    buffer, room < STREAM_READ_MIN ? room : STREAM_READ_MIN);
 
 	assert(room > 0 && data != NULL);
 	size_t size = buffer->capacity - buffer->start - buffer->len;
@@ -30,13 +30,13 @@ wire_reserve(struct buffer *buffer, size_t *out_size)
 	return data;
 }
 
-enum wire_result
-wire_failed(struct error *error, const char *doing)
+enum stream_result
+stream_failed(struct error *error, const char *doing)
 {
 	(void)error_system(error, "%s", doing);
 	if (error->number == ECONNRESET || error->number == EPIPE)
 		error->kind = ERROR_CLOSED;
-	return WIRE_FAILED;
+	return STREAM_FAILED;
 }
 
 static bool
@@ -45,13 +45,13 @@ is_again(int number)
 	return number == EAGAIN || number == EINTR;
 }
 
-enum wire_result
-wire_read(int fd, struct buffer *buffer, struct error *error)
+enum stream_result
+stream_read(int fd, struct buffer *buffer, struct error *error)
 {
 	char spill[SPILL_SIZE];
 	size_t size;
-	char *data = wire_reserve(buffer, &size);
-	size_t rest = wire_room(buffer) - size;
+	char *data = stream_reserve(buffer, &size);
+	size_t rest = stream_room(buffer) - size;
 	struct iovec pieces[2] = {
 	    {data, size},
 	    {spill, rest < SPILL_SIZE ? rest : SPILL_SIZE},
@@ -60,28 +60,28 @@ wire_read(int fd, struct buffer *buffer, struct error *error)
 
 	ssize_t count = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (count < 0)
-		return is_again(errno) ? WIRE_WANTS_READ
-				       : wire_failed(error, "read");
+		return is_again(errno) ? STREAM_WANTS_READ
+				       : stream_failed(error, "read");
 	if (count == 0)
-		return WIRE_ENDED;
+		return STREAM_ENDED;
 
 	size_t len = (size_t)count;
 	buffer_commit(buffer, len < size ? len : size);
 	if (len > size)
 		buffer_append(buffer, bytes_make(spill, len - size));
-	return WIRE_MOVED;
+	return STREAM_MOVED;
 }
 
-enum wire_result
-wire_write(int fd, struct buffer *buffer, struct error *error)
+enum stream_result
+stream_write(int fd, struct buffer *buffer, struct error *error)
 {
 	struct bytes bytes = buffer_bytes(buffer);
 
 	ssize_t count =
 	    send(fd, bytes.data, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (count < 0)
-		return is_again(errno) ? WIRE_WANTS_WRITE
-				       : wire_failed(error, "write");
+		return is_again(errno) ? STREAM_WANTS_WRITE
+				       : stream_failed(error, "write");
 	buffer_consume(buffer, (size_t)count);
-	return buffer->len == 0 ? WIRE_MOVED : WIRE_WANTS_WRITE;
+	return buffer->len == 0 ? STREAM_MOVED : STREAM_WANTS_WRITE;
 }
