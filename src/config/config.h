@@ -70,7 +70,7 @@ struct config_drop {
 	int64_t settle_ms;
 };
 
-/* Bytes, or a share of the file system: one of the two is 0. */
+/* Octets, or a share of the file system: one of the two is 0. */
 struct config_free {
 	int64_t bytes;
 	int64_t percent;
@@ -142,11 +142,6 @@ struct config_auth {
 	struct secret password;
 };
 
-struct config_sender {
-	char *envelope; /* "keep", "account", or an address */
-	char *from;
-};
-
 struct config_pool {
 	int64_t connections;
 	int64_t idle_ms;
@@ -163,7 +158,6 @@ struct config_upstream {
 	char *path;   /* maildir: absolute path, else "" */
 	struct config_tls tls;
 	struct config_auth auth;
-	struct config_sender sender;
 	struct config_pool pool;
 	char *source; /* address to connect from, or "" */
 	bool pipelining;
@@ -230,13 +224,14 @@ struct config {
 	/* What is dangerous though spelt out, a line each: for every start and
 	 * for the status. */
 	struct config_texts warnings;
-	/* The values with their origins, for config_show(). */
-	struct option_tree *tree;
+	/* The settings with their origins, for config_show(). */
+	struct config_origins *origins;
 };
 
 /*
- * Read file, its conf.d/\*.conf in lexical order, and the environment
- * (POSTRIDER_SMARTHOST, _USER, _PASSWORD_FILE, _ROOT, _HOSTNAME, _LISTEN).
+ * Read file, the files *.conf of conf.d beside it in lexical order, and the
+ * environment (POSTRIDER_SMARTHOST, _USER, _PASSWORD_FILE, _ROOT, _HOSTNAME,
+ * _LISTEN).
  *
  * environment   as environ, borrowed for the call; NULL: none
  * out_config    the caller's; set only where true is returned
@@ -250,9 +245,9 @@ bool config_load(const char *file, char *const *environment,
 void config_free(struct config *config);
 
 /*
- * Append every setting as one would write it, "path = value", each with its
- * origin as a comment.  all: defaults too.  Secrets given as values are shown
- * as stars.
+ * Append the settings as a configuration file, each with its origin as a
+ * comment; short forms are written out.  all: defaults too.  Passwords given as
+ * values are shown as stars.
  */
 void config_show(const struct config *config, bool all, struct buffer *buffer);
 
