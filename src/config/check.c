@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/derive.h"
 #include "config/endpoint.h"
+#include "config/guess.h"
 #include "config/option.h"
 #include "config/quantity.h"
 #include "config/secret.h"
@@ -32,7 +33,7 @@ has(const struct setting *group, const char *path)
 }
 
 /* Of the value, or of the group where it was not written. */
-static struct place
+static struct source_place
 place_of(const struct setting *group, const char *path)
 {
 	const struct setting *found = setting_find(group, path);
@@ -227,7 +228,7 @@ check_tls(const struct setting *group, struct diagnose *diagnose)
 static void
 check_clear_text(const struct setting *upstream, struct diagnose *diagnose)
 {
-	struct place place = place_of(upstream, "tls.mode");
+	struct source_place place = place_of(upstream, "tls.mode");
 
 	if (derive_is_local(upstream))
 		return;

@@ -28,6 +28,10 @@ _Static_assert(sizeof(enum config_tls_mode) == sizeof(int), "size of an enum");
 	{                                                                      \
 		.name = NULL                                                   \
 	}
+#define CHOICE(word, value)                                                    \
+	{                                                                      \
+		word, value                                                    \
+	}
 #define LATER(name, type)                                                      \
 	{                                                                      \
 		name, "Not carried out yet.", type, .later = true, NO_FIELD    \
@@ -52,11 +56,12 @@ static const struct option_group identity_group = {
     identity_options, sizeof(struct config_identity), NULL};
 
 static const struct option_choice protocol_choices[] = {
-    {"smtp", CONFIG_PROTOCOL_SMTP}, {"lmtp", CONFIG_PROTOCOL_LMTP}, {NULL, 0}};
+    CHOICE("smtp", CONFIG_PROTOCOL_SMTP), CHOICE("lmtp", CONFIG_PROTOCOL_LMTP),
+    {NULL, 0}};
 static const struct option_choice bare_newline_choices[] = {
-    {"auto", CONFIG_BARE_NEWLINE_AUTO},
-    {"normalize", CONFIG_BARE_NEWLINE_NORMALIZE},
-    {"reject", CONFIG_BARE_NEWLINE_REJECT}, {NULL, 0}};
+    CHOICE("auto", CONFIG_BARE_NEWLINE_AUTO),
+    CHOICE("normalize", CONFIG_BARE_NEWLINE_NORMALIZE),
+    CHOICE("reject", CONFIG_BARE_NEWLINE_REJECT), {NULL, 0}};
 
 static const struct option listen_options[] = {
     {"socket", "Path of a unix socket to listen on.", OPTION_PATH,
@@ -159,15 +164,17 @@ static const struct option_group queue_group = {
     queue_options, sizeof(struct config_queue), NULL};
 
 static const struct option_choice tls_mode_choices[] = {
-    {"starttls", CONFIG_TLS_STARTTLS}, {"implicit", CONFIG_TLS_IMPLICIT},
-    {"opportunistic", CONFIG_TLS_OPPORTUNISTIC}, {"none", CONFIG_TLS_NONE},
-    {NULL, 0}};
+    CHOICE("starttls", CONFIG_TLS_STARTTLS),
+    CHOICE("implicit", CONFIG_TLS_IMPLICIT),
+    CHOICE("opportunistic", CONFIG_TLS_OPPORTUNISTIC),
+    CHOICE("none", CONFIG_TLS_NONE), {NULL, 0}};
 static const struct option_choice tls_verify_choices[] = {
-    {"full", CONFIG_TLS_VERIFY_FULL}, {"ca", CONFIG_TLS_VERIFY_CA},
-    {"off", CONFIG_TLS_VERIFY_OFF}, {NULL, 0}};
+    CHOICE("full", CONFIG_TLS_VERIFY_FULL), CHOICE("ca", CONFIG_TLS_VERIFY_CA),
+    CHOICE("off", CONFIG_TLS_VERIFY_OFF), {NULL, 0}};
 static const struct option_choice tls_min_choices[] = {
-    {"1.2", 12}, {"1.3", 13}, {NULL, 0}};
-static const struct option_choice tls_ca_choices[] = {{"system", 0}, {NULL, 0}};
+    CHOICE("1.2", 12), CHOICE("1.3", 13), {NULL, 0}};
+static const struct option_choice tls_ca_choices[] = {
+    CHOICE("system", 0), {NULL, 0}};
 
 static const struct option tls_options[] = {
     {"mode",
@@ -216,11 +223,11 @@ static const struct option_group password_group = {
     password_options, sizeof(struct secret), NULL};
 
 static const struct option_choice auth_method_choices[] = {
-    {"auto", CONFIG_AUTH_AUTO}, {"plain", CONFIG_AUTH_PLAIN},
-    {"login", CONFIG_AUTH_LOGIN}, {"cram-md5", OPTION_LATER},
-    {"scram-sha-1", OPTION_LATER}, {"scram-sha-256", OPTION_LATER},
-    {"xoauth2", OPTION_LATER}, {"oauthbearer", OPTION_LATER},
-    {"external", OPTION_LATER}, {NULL, 0}};
+    CHOICE("auto", CONFIG_AUTH_AUTO), CHOICE("plain", CONFIG_AUTH_PLAIN),
+    CHOICE("login", CONFIG_AUTH_LOGIN), CHOICE("cram-md5", OPTION_LATER),
+    CHOICE("scram-sha-1", OPTION_LATER), CHOICE("scram-sha-256", OPTION_LATER),
+    CHOICE("xoauth2", OPTION_LATER), CHOICE("oauthbearer", OPTION_LATER),
+    CHOICE("external", OPTION_LATER), {NULL, 0}};
 
 static const struct option auth_options[] = {
     {"method", "How to log in; auto is the best that both sides know.",
@@ -254,8 +261,10 @@ static const struct option_group pool_group = {
     pool_options, sizeof(struct config_pool), NULL};
 
 static const struct option_choice transport_choices[] = {
-    {"smtp", CONFIG_TRANSPORT_SMTP}, {"lmtp", CONFIG_TRANSPORT_LMTP},
-    {"maildir", CONFIG_TRANSPORT_MAILDIR}, {"mx", OPTION_LATER}, {NULL, 0}};
+    CHOICE("smtp", CONFIG_TRANSPORT_SMTP),
+    CHOICE("lmtp", CONFIG_TRANSPORT_LMTP),
+    CHOICE("maildir", CONFIG_TRANSPORT_MAILDIR), CHOICE("mx", OPTION_LATER),
+    {NULL, 0}};
 
 static const struct option upstream_options[] = {
     {"name", "What routes and the status call it.", OPTION_TEXT,
@@ -338,11 +347,11 @@ static const struct option_group admin_group = {
     admin_options, sizeof(struct config_admin), NULL};
 
 static const struct option_choice log_sink_choices[] = {
-    {"auto", CONFIG_LOG_AUTO}, {"journal", CONFIG_LOG_JOURNAL},
-    {"syslog", CONFIG_LOG_SYSLOG}, {"stderr", CONFIG_LOG_STDERR},
-    {"json", CONFIG_LOG_JSON}, {NULL, 0}};
-static const struct option_choice log_level_choices[] = {
-    {"error", 0}, {"warning", 1}, {"info", 2}, {"debug", 3}, {NULL, 0}};
+    CHOICE("auto", CONFIG_LOG_AUTO), CHOICE("journal", CONFIG_LOG_JOURNAL),
+    CHOICE("syslog", CONFIG_LOG_SYSLOG), CHOICE("stderr", CONFIG_LOG_STDERR),
+    CHOICE("json", CONFIG_LOG_JSON), {NULL, 0}};
+static const struct option_choice log_level_choices[] = {CHOICE("error", 0),
+    CHOICE("warning", 1), CHOICE("info", 2), CHOICE("debug", 3), {NULL, 0}};
 
 static const struct option log_options[] = {
     {"to", "Where events go; auto is the journal under systemd, else stderr.",

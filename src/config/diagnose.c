@@ -9,66 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a source line, no more is shown than this, and of words compared. */
+/* Of a source line, no more is shown than this. */
 #define SHOWN_MAX 160
-#define GUESS_MAX 48
-
-struct source *
-source_new(const char *name, unsigned order, char *text, size_t len)
-{
-	struct source *source = memory_new(sizeof(*source));
-
-	source->name = memory_copy_text(name);
-	source->order = order;
-	source->text = text;
-	source->len = len;
-	return source;
-}
-
-void
-source_forget(struct source *source)
-{
-	if (source->text == NULL)
-		return;
-	secret_clear(source->text, source->len);
-	free(source->text);
-	source->text = NULL;
-	source->len = 0;
-}
-
-void
-source_free(struct source *source)
-{
-	if (source == NULL)
-		return;
-	source_forget(source);
-	free(source->name);
-	free(source);
-}
-
-unsigned
-source_line(const struct source *source, size_t offset)
-{
-	unsigned line = 1;
-
-	for (size_t i = 0; i < offset && i < source->len; i++)
-		line += source->text[i] == '\n';
-	return line;
-}
-
-/* The line that offset is in, without its end; out_column from 0, in octets. */
-static struct bytes
-line_around(const struct source *source, size_t offset, size_t *out_column)
-{
-	size_t start = offset;
-
-	while (start > 0 && source->text[start - 1] != '\n')
-		start--;
-	struct bytes rest =
-	    bytes_make(source->text + start, source->len - start);
-	*out_column = offset - start;
-	return bytes_cut(&rest, '\n');
-}
 
 /* Characters, not octets: what a person counts. */
 static unsigned
@@ -115,10 +57,11 @@ append_caret(
 }
 
 static void
-append_line(struct buffer *buffer, const struct place *place)
+append_line(struct buffer *buffer, const struct source_place *place)
 {
 	size_t column;
-	struct bytes line = line_around(place->source, place->offset, &column);
+	struct bytes line =
+	    source_line_text(place->source, place->offset, &column);
 
 	line = bytes_first(line, SHOWN_MAX);
 	buffer_printf(
@@ -134,7 +77,7 @@ append_line(struct buffer *buffer, const struct place *place)
 static void
 append_diagnosis(struct buffer *buffer, const struct diagnosis *diagnosis)
 {
-	const struct place *place = &diagnosis->place;
+	const struct source_place *place = &diagnosis->place;
 	const char *severity = diagnosis->is_error ? "error" : "warning";
 
 	if (place->source == NULL) {
@@ -147,7 +90,8 @@ append_diagnosis(struct buffer *buffer, const struct diagnosis *diagnosis)
 		return;
 	}
 	size_t column;
-	struct bytes line = line_around(place->source, place->offset, &column);
+	struct bytes line =
+	    source_line_text(place->source, place->offset, &column);
 	buffer_printf(buffer, "%s:%u:%u: %s: %s\n", place->source->name,
 	    source_line(place->source, place->offset),
 	    1 + characters(bytes_first(line, column)), severity,
@@ -171,7 +115,7 @@ compare(const void *left, const void *right)
 }
 
 static void
-add(struct diagnose *diagnose, struct place place, bool is_error,
+add(struct diagnose *diagnose, struct source_place place, bool is_error,
     const char *format, va_list args)
 {
 	struct buffer text;
@@ -204,8 +148,8 @@ diagnose_clear(struct diagnose *diagnose)
 }
 
 void
-diagnose_error(
-    struct diagnose *diagnose, struct place place, const char *format, ...)
+diagnose_error(struct diagnose *diagnose, struct source_place place,
+    const char *format, ...)
 {
 	va_list args;
 
@@ -215,8 +159,8 @@ diagnose_error(
 }
 
 void
-diagnose_warning(
-    struct diagnose *diagnose, struct place place, const char *format, ...)
+diagnose_warning(struct diagnose *diagnose, struct source_place place,
+    const char *format, ...)
 {
 	va_list args;
 
@@ -233,60 +177,4 @@ diagnose_print(struct diagnose *diagnose, struct buffer *buffer)
 		    compare);
 	for (size_t i = 0; i < diagnose->count; i++)
 		append_diagnosis(buffer, &diagnose->list[i]);
-}
-
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* Letters added, left out, changed, or swapped with their neighbour. */
-static unsigned
-edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	unsigned rows[GUESS_MAX + 1][GUESS_MAX + 1];
-
-	for (unsigned j = 0; j <= b_len; j++)
-		rows[0][j] = j;
-	for (unsigned i = 1; i <= a_len; i++) {
-		rows[i][0] = i;
-		for (unsigned j = 1; j <= b_len; j++) {
-			bool same = a[i - 1] == b[j - 1];
-			unsigned best = rows[i - 1][j - 1] + !same;
-
-			best = least(best, rows[i - 1][j] + 1);
-			best = least(best, rows[i][j - 1] + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1])
-				best = least(best, rows[i - 2][j - 2] + 1);
-			rows[i][j] = best;
-		}
-	}
-	return rows[a_len][b_len];
-}
-
-struct guess
-guess_begin(const char *word)
-{
-	return (struct guess){word, NULL, 0};
-}
-
-void
-guess_try(struct guess *guess, const char *candidate)
-{
-	size_t word_len = strlen(guess->word);
-	size_t candidate_len = strlen(candidate);
-
-	if (word_len > GUESS_MAX || candidate_len > GUESS_MAX)
-		return;
-	unsigned distance =
-	    edit_distance(guess->word, word_len, candidate, candidate_len);
-	/* Near enough: one letter in a short word, a third of a long one. */
-	if (distance > 1 + word_len / 3 || distance >= candidate_len)
-		return;
-	if (guess->best == NULL || distance < guess->distance) {
-		guess->best = candidate;
-		guess->distance = distance;
-	}
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "config/scan.h"
+#include "config/grammar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -82,7 +82,7 @@ check_mode(
 	source->is_public = (file->st_mode & S_IROTH) != 0;
 	if ((file->st_mode & S_IWOTH) == 0)
 		return true;
-	diagnose_error(diagnose, (struct place){source, 0, 1},
+	diagnose_error(diagnose, (struct source_place){source, 0, 1},
 	    "everyone can write this file; run: chmod o-w %s", source->name);
 	return false;
 }
@@ -108,10 +108,10 @@ read_file(struct files *files, const char *path,
 	struct error error;
 	struct setting *root = NULL;
 
-	buffer_init(&text, SCAN_SIZE_MAX);
+	buffer_init(&text, GRAMMAR_SIZE_MAX);
 	if (!read_text(path, &text, &file, &error)) {
-		diagnose_error(
-		    diagnose, (struct place){0}, "%s", error_text(&error));
+		diagnose_error(diagnose, (struct source_place){0}, "%s",
+		    error_text(&error));
 	} else {
 		struct source *source =
 		    add_source(files, path, buffer_to_text(&text), text.len);
@@ -157,8 +157,8 @@ read_folder(struct files *files, struct setting *root,
 	bool good = count >= 0 || errno == ENOENT;
 
 	if (!good)
-		diagnose_error(diagnose, (struct place){0}, "%s: %s", folder,
-		    strerror(errno));
+		diagnose_error(diagnose, (struct source_place){0}, "%s: %s",
+		    folder, strerror(errno));
 	for (int i = 0; i < count; i++) {
 		char *path = memory_format("%s/%s", folder, entries[i]->d_name);
 

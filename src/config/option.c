@@ -2,7 +2,8 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
-#include "config/scan.h"
+#include "config/grammar.h"
+#include "config/guess.h"
 #include "config/value.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ struct reader {
 	const struct source *source;
 	const char *folder;
 	struct diagnose *diagnose;
-	const struct scan_mark *marks;
+	const struct grammar_mark *marks;
 	size_t mark_count;
 	size_t next; /* mark of the setting that comes next in the tree */
 	const struct option_group *root;
@@ -43,22 +44,23 @@ option_find(const struct option_group *group, const char *name)
 
 /* ---- scalars and arrays ---- */
 
-static struct place
-name_place(const struct reader *reader, const struct scan_mark *mark)
+static struct source_place
+name_place(const struct reader *reader, const struct grammar_mark *mark)
 {
 	if (mark->name_len == 0)
-		return (struct place){
+		return (struct source_place){
 		    reader->source, mark->value, mark->value_len};
-	return (struct place){reader->source, mark->name, mark->name_len};
+	return (struct source_place){
+	    reader->source, mark->name, mark->name_len};
 }
 
 static void
 set_places(const struct reader *reader, struct setting *setting,
-    const struct scan_mark *mark)
+    const struct grammar_mark *mark)
 {
 	setting->name = name_place(reader, mark);
 	setting->place =
-	    (struct place){reader->source, mark->value, mark->value_len};
+	    (struct source_place){reader->source, mark->value, mark->value_len};
 	setting->line = source_line(reader->source, mark->value);
 }
 
@@ -66,7 +68,7 @@ set_places(const struct reader *reader, struct setting *setting,
  * them.  The caller frees it. */
 static char *
 scalar_text(const struct reader *reader, const config_setting_t *value,
-    const struct scan_mark *mark)
+    const struct grammar_mark *mark)
 {
 	if (config_setting_type(value) == CONFIG_TYPE_STRING)
 		return memory_copy_text(config_setting_get_string(value));
@@ -103,7 +105,7 @@ is_of_type(const struct option *option, int type)
 
 static struct setting *
 make_scalar(const struct reader *reader, const struct option *option,
-    char *text, struct place place)
+    char *text, struct source_place place)
 {
 	struct setting *setting;
 
@@ -138,8 +140,9 @@ static struct setting *
 read_scalar(struct reader *reader, const struct option *option,
     const config_setting_t *value)
 {
-	const struct scan_mark *mark = &reader->marks[reader->next];
-	struct place place = {reader->source, mark->value, mark->value_len};
+	const struct grammar_mark *mark = &reader->marks[reader->next];
+	struct source_place place = {
+	    reader->source, mark->value, mark->value_len};
 
 	if (!is_of_type(option, config_setting_type(value))) {
 		diagnose_error(reader->diagnose, place, "'%s' must be %s",
@@ -163,8 +166,9 @@ static struct setting *
 read_array(struct reader *reader, const struct option *option,
     const config_setting_t *value)
 {
-	const struct scan_mark *mark = &reader->marks[reader->next];
-	struct place place = {reader->source, mark->value, mark->value_len};
+	const struct grammar_mark *mark = &reader->marks[reader->next];
+	struct source_place place = {
+	    reader->source, mark->value, mark->value_len};
 
 	if (!config_setting_is_array(value) && !config_setting_is_list(value)) {
 		bool text = config_setting_type(value) == CONFIG_TYPE_STRING;
@@ -218,7 +222,7 @@ find_elsewhere(const struct option_group *group, const char *name)
 
 static void
 tell_unknown(const struct reader *reader, const struct option_group *group,
-    const char *where, const char *name, struct place place)
+    const char *where, const char *name, struct source_place place)
 {
 	struct guess guess = guess_begin(name);
 	const char *in = where[0] == '\0' ? "" : " in ";
@@ -259,7 +263,8 @@ read_member(struct reader *reader, struct setting *group, const char *where,
 {
 	const char *name = config_setting_name(value);
 	const struct option *option = option_find(group->group, name);
-	struct place place = name_place(reader, &reader->marks[reader->next]);
+	struct source_place place =
+	    name_place(reader, &reader->marks[reader->next]);
 
 	if (option == NULL)
 		tell_unknown(reader, group->group, where, name, place);
@@ -325,7 +330,7 @@ read_groups(struct reader *reader, const struct option *option,
 	for (int i = 0; i < config_setting_length(value); i++) {
 		const config_setting_t *element =
 		    config_setting_get_elem(value, (unsigned)i);
-		const struct scan_mark *mark = &reader->marks[reader->next];
+		const struct grammar_mark *mark = &reader->marks[reader->next];
 
 		if (!config_setting_is_group(element)) {
 			diagnose_error(reader->diagnose,
@@ -409,8 +414,8 @@ parse(struct reader *reader, const char *text)
 		assert(reader->next == reader->mark_count);
 		clear_texts(config_root_setting(&config));
 	} else {
-		/* scan.c should have seen it, and said more. */
-		struct place place = {reader->source,
+		/* grammar.c should have seen it, and said more. */
+		struct source_place place = {reader->source,
 		    line_start(reader->source, config_error_line(&config)), 1};
 		diagnose_error(
 		    reader->diagnose, place, "%s", config_error_text(&config));
@@ -425,18 +430,18 @@ option_read(const struct option_group *group, const struct source *source,
 {
 	struct setting *root = NULL;
 	char *text = memory_copy(bytes_make(source->text, source->len));
-	struct scan scan;
+	struct grammar grammar;
 
-	if (scan_source(source, text, diagnose, &scan)) {
+	if (grammar_scan(source, text, diagnose, &grammar)) {
 		struct reader reader = {.source = source,
 		    .folder = folder,
 		    .diagnose = diagnose,
-		    .marks = scan.marks,
-		    .mark_count = scan.count,
+		    .marks = grammar.marks,
+		    .mark_count = grammar.count,
 		    .root = group};
 
 		root = parse(&reader, text);
-		scan_clear(&scan);
+		grammar_clear(&grammar);
 	}
 	secret_clear(text, source->len);
 	free(text);

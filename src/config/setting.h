@@ -24,8 +24,8 @@ struct setting {
 	enum setting_kind kind;
 	const struct option *option;      /* NULL for the root */
 	const struct option_group *group; /* of SETTING_GROUP */
-	struct place name; /* for the elements of lists, their value's */
-	struct place place;
+	struct source_place name; /* for the elements of lists, their value's */
+	struct source_place place;
 	unsigned line; /* of place, for when the source's text is forgotten */
 	char *text;
 	struct setting **items;

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "config/guess.h"
 #include "config/quantity.h"
 
 #include <string.h>
@@ -116,8 +117,8 @@ append_bound(struct buffer *buffer, const struct option *option, int64_t bound)
 }
 
 static void
-check_bounds(const struct option *option, int64_t number, struct place place,
-    struct diagnose *diagnose)
+check_bounds(const struct option *option, int64_t number,
+    struct source_place place, struct diagnose *diagnose)
 {
 	struct buffer range;
 
@@ -157,7 +158,7 @@ append_choices(struct buffer *buffer, const struct option_choice *choices)
 
 static void
 tell_choice(const struct option *option, const char *text, bool later,
-    struct place place, struct diagnose *diagnose)
+    struct source_place place, struct diagnose *diagnose)
 {
 	struct guess guess = guess_begin(text);
 	struct buffer choices;
@@ -204,8 +205,8 @@ value_is_number(const struct option *option)
 }
 
 void
-value_check(const struct option *option, const char *text, struct place place,
-    struct diagnose *diagnose)
+value_check(const struct option *option, const char *text,
+    struct source_place place, struct diagnose *diagnose)
 {
 	const struct option_choice *choice = value_choice(option, text);
 	int64_t number;

@@ -23,4 +23,4 @@ const struct option_choice *value_choice(
     const struct option *option, const char *text);
 /* Tell what is wrong with text, if anything. */
 void value_check(const struct option *option, const char *text,
-    struct place place, struct diagnose *diagnose);
+    struct source_place place, struct diagnose *diagnose);

@@ -23,30 +23,31 @@
 #include <stddef.h>
 
 /* More than any sane file has; they bound the work. */
-#define SCAN_SIZE_MAX     ((size_t)1024 * 1024)
-#define SCAN_SETTINGS_MAX 4096
-#define SCAN_DEPTH_MAX    16
+#define GRAMMAR_SIZE_MAX     ((size_t)1024 * 1024)
+#define GRAMMAR_SETTINGS_MAX 4096
+#define GRAMMAR_DEPTH_MAX    16
 
 /* Offsets into the text; name_len is 0 for the elements of arrays and lists. */
-struct scan_mark {
+struct grammar_mark {
 	size_t name;
 	size_t name_len;
 	size_t value;
 	size_t value_len;
 };
 
-struct scan {
-	struct scan_mark *marks; /* owned */
+struct grammar {
+	struct grammar_mark *marks; /* owned */
 	size_t count;
 };
 
 /*
  * False: the syntax is wrong (once told, the rest can not be understood); no
- * scan to clear then.  A setting given twice in one group is told, overwritten
- * with blanks in text, and left out; so the rest can still be looked at.
+ * grammar to clear then.  A setting given twice in one group is told,
+ * overwritten with blanks in text, and left out; so the rest can still be
+ * looked at.
  *
  * text   a copy of source's, to be handed to libconfig
  */
-bool scan_source(const struct source *source, char *text,
-    struct diagnose *diagnose, struct scan *out_scan);
-void scan_clear(struct scan *scan);
+bool grammar_scan(const struct source *source, char *text,
+    struct diagnose *diagnose, struct grammar *out_grammar);
+void grammar_clear(struct grammar *scan);

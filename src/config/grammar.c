@@ -1,4 +1,4 @@
-#include "config/scan.h"
+#include "config/grammar.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -11,8 +11,8 @@ struct scanner {
 	const struct source *source;
 	char *text; /* where settings given twice are blanked */
 	struct diagnose *diagnose;
-	struct scan scan;
-	size_t capacity; /* of scan.marks */
+	struct grammar grammar;
+	size_t capacity; /* of grammar.marks */
 	size_t at;
 	unsigned depth;
 };
@@ -38,10 +38,10 @@ at_end(const struct scanner *scanner)
 	return scanner->at >= scanner->source->len;
 }
 
-static struct place
+static struct source_place
 place_at(const struct scanner *scanner, size_t offset, size_t len)
 {
-	return (struct place){scanner->source, offset, len};
+	return (struct source_place){scanner->source, offset, len};
 }
 
 /* Tell it at the scanner's place, and be false. */
@@ -132,18 +132,18 @@ skip_blanks(struct scanner *scanner)
 static bool
 mark_new(struct scanner *scanner, size_t name, size_t name_len, size_t *out)
 {
-	struct scan *scan = &scanner->scan;
+	struct grammar *grammar = &scanner->grammar;
 
-	if (scan->count >= SCAN_SETTINGS_MAX)
+	if (grammar->count >= GRAMMAR_SETTINGS_MAX)
 		return fail(scanner, 1, "too many settings in one file");
-	if (scan->count == scanner->capacity) {
+	if (grammar->count == scanner->capacity) {
 		scanner->capacity = scanner->capacity * 2 + 64;
-		scan->marks = memory_resize_array(
-		    scan->marks, scanner->capacity, sizeof(*scan->marks));
+		grammar->marks = memory_resize_array(
+		    grammar->marks, scanner->capacity, sizeof(*grammar->marks));
 	}
-	*out = scan->count;
-	scan->marks[scan->count++] =
-	    (struct scan_mark){name, name_len, scanner->at, 0};
+	*out = grammar->count;
+	grammar->marks[grammar->count++] =
+	    (struct grammar_mark){name, name_len, scanner->at, 0};
 	return true;
 }
 
@@ -222,7 +222,7 @@ scan_word(struct scanner *scanner, enum scalar_type *out_type)
 {
 	const char *word = scanner->source->text + scanner->at;
 	size_t len = word_len(scanner, scanner->at);
-	struct place place = place_at(scanner, scanner->at, len);
+	struct source_place place = place_at(scanner, scanner->at, len);
 
 	if (len == 0)
 		return fail(scanner, 1,
@@ -268,7 +268,7 @@ scan_array_element(struct scanner *scanner, enum scalar_type *first)
 		    "[ ] holds only texts or numbers; write ( ) around it");
 	if (!mark_new(scanner, start, 0, &mark) || !scan_scalar(scanner, &type))
 		return false;
-	scanner->scan.marks[mark].value_len = scanner->at - start;
+	scanner->grammar.marks[mark].value_len = scanner->at - start;
 	if (*first == SCALAR_NONE)
 		*first = type;
 	if (*first == type)
@@ -285,7 +285,7 @@ scan_list_element(struct scanner *scanner)
 
 	if (!mark_new(scanner, start, 0, &mark) || !scan_value(scanner))
 		return false;
-	scanner->scan.marks[mark].value_len = scanner->at - start;
+	scanner->grammar.marks[mark].value_len = scanner->at - start;
 	return true;
 }
 
@@ -324,13 +324,13 @@ scan_elements(struct scanner *scanner, char closing)
 /* Tell of the setting that was given before, between marks first and last. */
 static bool
 find_twin(struct scanner *scanner, size_t first, size_t last,
-    const struct scan_mark *mark)
+    const struct grammar_mark *mark)
 {
 	const char *text = scanner->source->text;
 	size_t behind = 0; /* marks up to here lie within an earlier setting */
 
 	for (size_t i = first; i < last; i++) {
-		const struct scan_mark *other = &scanner->scan.marks[i];
+		const struct grammar_mark *other = &scanner->grammar.marks[i];
 
 		if (other->value < behind)
 			continue;
@@ -401,15 +401,15 @@ scan_setting(struct scanner *scanner, size_t first)
 		name_len++;
 	if (!mark_new(scanner, name, name_len, &mark) || !scan_value(scanner))
 		return false;
-	scanner->scan.marks[mark].value_len =
-	    scanner->at - scanner->scan.marks[mark].value;
+	scanner->grammar.marks[mark].value_len =
+	    scanner->at - scanner->grammar.marks[mark].value;
 	if (!skip_blanks(scanner))
 		return false;
 	if (peek(scanner) == ';' || peek(scanner) == ',')
 		scanner->at++;
-	if (find_twin(scanner, first, mark, &scanner->scan.marks[mark])) {
+	if (find_twin(scanner, first, mark, &scanner->grammar.marks[mark])) {
 		blank_out(scanner, name, scanner->at);
-		scanner->scan.count = mark;
+		scanner->grammar.count = mark;
 	}
 	return skip_blanks(scanner);
 }
@@ -418,7 +418,7 @@ scan_setting(struct scanner *scanner, size_t first)
 static bool
 scan_settings(struct scanner *scanner, char closing)
 {
-	size_t first = scanner->scan.count;
+	size_t first = scanner->grammar.count;
 
 	if (!skip_blanks(scanner))
 		return false;
@@ -461,7 +461,7 @@ scan_value(struct scanner *scanner)
 
 	if (bracket == NULL)
 		return scan_scalar(scanner, &type);
-	if (scanner->depth == SCAN_DEPTH_MAX)
+	if (scanner->depth == GRAMMAR_DEPTH_MAX)
 		return fail(scanner, 1, "brackets are nested too deeply");
 	scanner->depth++;
 	bool good = scan_bracket(scanner, closing[bracket - opening]);
@@ -490,23 +490,23 @@ check_characters(struct scanner *scanner)
 }
 
 bool
-scan_source(const struct source *source, char *text, struct diagnose *diagnose,
-    struct scan *out_scan)
+grammar_scan(const struct source *source, char *text, struct diagnose *diagnose,
+    struct grammar *out_grammar)
 {
 	struct scanner scanner = {
 	    .source = source, .text = text, .diagnose = diagnose};
 
 	if (check_characters(&scanner) && scan_settings(&scanner, '\0')) {
-		*out_scan = scanner.scan;
+		*out_grammar = scanner.grammar;
 		return true;
 	}
-	free(scanner.scan.marks);
+	free(scanner.grammar.marks);
 	return false;
 }
 
 void
-scan_clear(struct scan *scan)
+grammar_clear(struct grammar *grammar)
 {
-	free(scan->marks);
-	*scan = (struct scan){0};
+	free(grammar->marks);
+	*grammar = (struct grammar){0};
 }
