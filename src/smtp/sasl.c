@@ -110,10 +110,7 @@ step_scram(struct sasl *sasl, struct bytes challenge, struct buffer *output)
 {
 	if (sasl->steps == 1 && !is_affordable(challenge))
 		return false;
-	const bool ok = step_library(sasl, challenge, output);
-	if (!ok && sasl->steps == 2)
-		sasl->refuted = true;
-	return ok;
+	return step_library(sasl, challenge, output);
 }
 
 /*
@@ -379,8 +376,8 @@ respond_raw(struct sasl *sasl, struct bytes challenge, struct buffer *output)
 	return ok;
 }
 
-bool
-sasl_respond(struct sasl *sasl, struct bytes challenge, struct buffer *output)
+static bool
+respond(struct sasl *sasl, struct bytes challenge, struct buffer *output)
 {
 	char *raw = NULL;
 	size_t len = 0;
@@ -392,6 +389,17 @@ sasl_respond(struct sasl *sasl, struct bytes challenge, struct buffer *output)
 		return false;
 	const bool ok = respond_raw(sasl, bytes_make(raw, len), output);
 	gsasl_free(raw);
+	return ok;
+}
+
+bool
+sasl_respond(struct sasl *sasl, struct bytes challenge, struct buffer *output)
+{
+	/* Behind our first and our final message stands the server's proof. */
+	const bool is_proof = sasl->mechanism->mutual && sasl->steps == 2;
+	const bool ok = respond(sasl, challenge, output);
+
+	sasl->refuted |= is_proof && !ok;
 	return ok;
 }
 
