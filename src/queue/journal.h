@@ -121,8 +121,8 @@ uint64_t journal_free_bytes(const struct journal *journal);
 int journal_large_fd(const struct journal *journal);
 
 /*
- * Give up the oldest segment; number must be its number, it is not the current
- * one, and nobody reads it any more.  On failure it stays until the next start.
+ * Give up the oldest segment, number, which is not the current one, and which
+ * nobody reads any more.  One that fails is tried again with the next.
  */
 bool journal_drop(
     struct journal *journal, uint64_t number, struct error *error) MUST_USE;

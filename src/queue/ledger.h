@@ -32,7 +32,6 @@ enum ledger_state {
 #define LEDGER_STATES 4
 
 struct ledger;
-struct ledger_segment;
 
 /* Read freely; the fields above the line belong to ledger.c. */
 struct ledger_entry {
@@ -46,14 +45,14 @@ struct ledger_entry {
 	};
 	TAILQ_ENTRY(ledger_entry) neighbours; /* in the same segment */
 	struct heap_node alarm;
-	uint32_t sender;
+	uint32_t sender; /* hash of whom it is from */
 	uint16_t route;
 	uint8_t state; /* enum ledger_state */
+	bool is_large; /* it has a file in large/ */
+	uint64_t size; /* octets of content */
 	/* ---- the caller's ---- */
 	uint8_t flags;
 	uint16_t attempts;
-	bool is_large;      /* it has a file in large/ */
-	uint64_t size;      /* octets of content */
 	int64_t arrived_at; /* wall clock, ms */
 };
 
@@ -73,8 +72,8 @@ void ledger_raise_id(struct ledger *ledger, uint64_t id);
  * SETTLING; follow with ledger_wait() or ledger_move().  id is not in the
  * ledger.
  */
-struct ledger_entry *ledger_add(
-    struct ledger *ledger, uint64_t id, struct place place, uint32_t sender);
+struct ledger_entry *ledger_add(struct ledger *ledger, uint64_t id,
+    struct place place, uint64_t size, bool is_large, uint32_t sender);
 /* Its FINISHED is durable, or it never was. Frees entry. */
 void ledger_remove(struct ledger *ledger, struct ledger_entry *entry);
 /* NULL where there is none. */

@@ -62,6 +62,9 @@
  *
  * FINISHED has no facts.
  *
+ * 64 octets of zeros follow the last unit of a group; the next group is written
+ * over them.
+ *
  * A unit is valid when its checks hold, its generation is that of its segment,
  * and its number is one more than that of the unit before it: whole or not at
  * all.  The salt is random and secret, so neither zeros, nor what an earlier
@@ -156,6 +159,7 @@ struct unit_header {
 	uint64_t heads_check;
 	uint64_t number;
 	uint64_t group;
+	uint64_t generation;
 	uint64_t content_len;
 	uint32_t heads_len;
 	uint16_t record_count;
@@ -163,10 +167,12 @@ struct unit_header {
 
 /* Of the whole unit in its file, filling included. */
 uint64_t unit_header_size(const struct unit_header *header);
+/* A quick look; false: no unit begins here. */
+bool unit_header_is_likely(struct bytes data);
 /* False: no unit of this segment begins here. data has UNIT_HEADER_LEN octets.
  */
-bool unit_header_decode(struct bytes data, uint64_t salt, uint64_t generation,
-    struct unit_header *out_header);
+bool unit_header_decode(
+    struct bytes data, uint64_t salt, struct unit_header *out_header);
 /* The heads behind the header are whole. */
 bool unit_heads_are_intact(
     const struct unit_header *header, struct bytes heads, uint64_t salt);
@@ -195,13 +201,6 @@ struct record_cursor {
  */
 bool record_next(struct bytes heads, struct record_cursor *cursor,
     struct record_head *out_head, bool *out_malformed);
-/* Into an envelope that has been initialised; on ERROR_DATA it is cleared. */
-bool record_read_envelope(struct bytes facts, struct envelope *envelope,
-    struct error *error) MUST_USE;
-/* The same with a progress. */
-bool record_read_progress(struct bytes facts, struct progress *progress,
-    struct error *error) MUST_USE;
-
 /* The check of content that is given piece by piece. */
 struct record_check;
 struct record_check *record_check_new(uint64_t id);

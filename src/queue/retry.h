@@ -11,18 +11,17 @@
 
 #include "base/clock.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct retry_policy {
-	int64_t first_ms;   /* delay after the first failure */
-	int64_t longest_ms; /* it doubles up to this */
+	const int64_t *delays_ms; /* after the first failure, the second, …; the
+				     last one repeats; borrowed */
+	size_t delay_count;       /* at least 1 */
 	int64_t lifetime_ms;
 	int64_t
 	    notice_ms; /* age at which the sender is told; CLOCK_NEVER: not */
 };
-
-/* 5 min doubling up to 4 h, 5 days, notice after 4 h. */
-struct retry_policy retry_policy_default(void);
 
 /*
  * The delay after so many attempts (at least 1) have failed, up to 20 % longer

@@ -40,7 +40,7 @@ void schedule_free(struct schedule *schedule);
 
 /* item is not scheduled; its route is made, open, where it is new. */
 void schedule_add(struct schedule *schedule, struct schedule_item *item,
-    uint16_t route, int64_t due, int64_t now);
+    uint16_t route, uint32_t sender, int64_t due, int64_t now);
 /* Does nothing for an item that is not scheduled. */
 void schedule_remove(struct schedule *schedule, struct schedule_item *item);
 /*
@@ -48,8 +48,8 @@ void schedule_remove(struct schedule *schedule, struct schedule_item *item);
  * stays until schedule_remove(), which counts as having served it.
  */
 struct schedule_item *schedule_next(struct schedule *schedule, int64_t now);
-/* When schedule_next() will have something: a time that is past where it has
- * now, CLOCK_NEVER where all is empty or closed. */
+/* When schedule_next() will have something: 0 where it has now, CLOCK_NEVER
+ * where all is empty or closed. */
 int64_t schedule_deadline(const struct schedule *schedule);
 
 void schedule_open_route(struct schedule *schedule, uint16_t route);

@@ -12,7 +12,8 @@
  *    24  8  generation: one more than that of any segment made before
  *    32  8  salt
  *    40  8  the highest message id given out before
- *    48  8  0
+ *    48  8  flags; 1: the file had a life before this one, and what lies behind
+ *           the last unit means nothing
  *    56  8  check: XXH3-64 of octets 0 to 55
  *
  * Units begin at 4096.  The file's name is the number of the first unit, 16
@@ -42,6 +43,7 @@ struct segment_header {
 	uint64_t generation;
 	uint64_t salt;
 	uint64_t highest_id;
+	bool is_recycled;
 };
 
 enum segment_header_state {
@@ -55,53 +57,6 @@ void segment_header_encode(const struct segment_header *header, char *data);
 /* out_version is set unless damaged. */
 enum segment_header_state segment_header_decode(struct bytes data,
     struct segment_header *out_header, uint32_t *out_version);
-
-/* ---- scanning ---- */
-
-enum segment_event_kind {
-	SEGMENT_UNIT,   /* a valid unit */
-	SEGMENT_DAMAGE, /* octets that should hold valid units, and do not */
-	SEGMENT_TAIL    /* the same, with no valid unit behind them: torn */
-};
-
-struct segment_event {
-	enum segment_event_kind kind;
-	uint64_t offset;           /* in the file */
-	uint64_t len;              /* octets, filling included */
-	struct unit_header header; /* UNIT */
-	struct bytes heads;        /* UNIT; borrowed for the call */
-	/* DAMAGE, TAIL: numbers of the units that should have been there; both
-	 * 0 where that cannot be said. */
-	uint64_t first_missing, last_missing;
-};
-
-typedef bool (*segment_event_fn)(
-    const struct segment_event *event, void *ctx, struct error *error);
-
-struct segment_scan {
-	const struct disk *disk;
-	int fd;
-	struct segment_header header;
-	uint64_t
-	    end_unit; /* the next segment's first unit, or 0: the last one */
-	bool
-	    checks_content; /* read it, too; else only what is in front of it */
-};
-
-/* How far the scan came. */
-struct segment_end {
-	uint64_t next_unit;    /* one more than the last valid unit's number */
-	uint64_t offset;       /* behind the last valid unit */
-	uint64_t group;        /* of the last valid unit, */
-	uint64_t group_offset; /* and where that group begins; 0: no unit */
-};
-
-/*
- * Walk over all units in order.  Fails only where reading fails or event_fn
- * does; damage is an event.
- */
-bool segment_scan(const struct segment_scan *scan, segment_event_fn event_fn,
-    void *ctx, struct segment_end *out_end, struct error *error) MUST_USE;
 
 /* ---- reading back; any thread ---- */
 

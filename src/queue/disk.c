@@ -1,0 +1,280 @@
+#include "queue/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static int
+real_open(void *ctx, int directory_fd, const char *name, int flags, mode_t mode)
+{
+	(void)ctx;
+	return openat(directory_fd, name, flags | O_CLOEXEC, mode);
+}
+
+static int
+real_close(void *ctx, int fd)
+{
+	(void)ctx;
+	return close(fd);
+}
+
+static ssize_t
+real_read(void *ctx, int fd, void *data, size_t len, uint64_t offset)
+{
+	(void)ctx;
+	return pread(fd, data, len, (off_t)offset);
+}
+
+static ssize_t
+real_write(void *ctx, int fd, const void *data, size_t len, uint64_t offset)
+{
+	(void)ctx;
+	return pwrite(fd, data, len, (off_t)offset);
+}
+
+static int
+real_sync(void *ctx, int fd)
+{
+	(void)ctx;
+	return fdatasync(fd);
+}
+
+static int
+real_sync_directory(void *ctx, int fd)
+{
+	(void)ctx;
+	return fsync(fd);
+}
+
+static int
+real_truncate(void *ctx, int fd, uint64_t size)
+{
+	(void)ctx;
+	return ftruncate(fd, (off_t)size);
+}
+
+/* posix_fallocate would write zeros where this is not supported. */
+static int
+real_allocate(void *ctx, int fd, uint64_t size)
+{
+	(void)ctx;
+	return fallocate(fd, 0, 0, (off_t)size);
+}
+
+static int
+real_size(void *ctx, int fd, uint64_t *out_size)
+{
+	struct stat status;
+
+	(void)ctx;
+	if (fstat(fd, &status) != 0)
+		return -1;
+	*out_size = (uint64_t)status.st_size;
+	return 0;
+}
+
+static int
+real_rename(void *ctx, int from_directory_fd, const char *from,
+    int to_directory_fd, const char *to)
+{
+	(void)ctx;
+	return renameat(from_directory_fd, from, to_directory_fd, to);
+}
+
+static int
+real_unlink(void *ctx, int directory_fd, const char *name)
+{
+	(void)ctx;
+	return unlinkat(directory_fd, name, 0);
+}
+
+static int
+real_make_directory(void *ctx, int directory_fd, const char *name, mode_t mode)
+{
+	(void)ctx;
+	return mkdirat(directory_fd, name, mode);
+}
+
+static bool
+is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int
+list_stream(DIR *stream, disk_name_fn name_fn, void *name_ctx)
+{
+	for (;;) {
+		errno = 0;
+		const struct dirent *entry = readdir(stream);
+		if (entry == NULL)
+			return errno == 0 ? 0 : -1;
+		if (!is_dot(entry->d_name) && !name_fn(entry->d_name, name_ctx))
+			return 0;
+	}
+}
+
+static int
+real_list(void *ctx, int directory_fd, disk_name_fn name_fn, void *name_ctx)
+{
+	(void)ctx;
+	/* Opened anew: the descriptor's own offset is shared. */
+	int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL) {
+		close(fd);
+		return -1;
+	}
+	int result = list_stream(stream, name_fn, name_ctx);
+	int number = errno;
+	closedir(stream);
+	errno = number;
+	return result;
+}
+
+static int
+real_free_space(void *ctx, int directory_fd, uint64_t *out_bytes)
+{
+	struct statvfs status;
+
+	(void)ctx;
+	if (fstatvfs(directory_fd, &status) != 0)
+		return -1;
+	*out_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+	return 0;
+}
+
+static int
+real_lock(void *ctx, int fd)
+{
+	(void)ctx;
+	return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static int
+real_random(void *ctx, void *data, size_t len)
+{
+	(void)ctx;
+	return getrandom(data, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+static const struct disk REAL = {
+    .open = real_open,
+    .close = real_close,
+    .read = real_read,
+    .write = real_write,
+    .sync = real_sync,
+    .sync_directory = real_sync_directory,
+    .truncate = real_truncate,
+    .allocate = real_allocate,
+    .size = real_size,
+    .rename = real_rename,
+    .unlink = real_unlink,
+    .make_directory = real_make_directory,
+    .list = real_list,
+    .free_space = real_free_space,
+    .lock = real_lock,
+    .random = real_random,
+};
+
+const struct disk *
+disk_real(void)
+{
+	return &REAL;
+}
+
+bool
+disk_read_some(const struct disk *disk, int fd, void *data, size_t len,
+    uint64_t offset, size_t *out_len, struct error *error)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = disk->read(disk->ctx, fd, (char *)data + done,
+		    len - done, offset + done);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_system(error, "read");
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	*out_len = done;
+	return true;
+}
+
+bool
+disk_read_at(const struct disk *disk, int fd, void *data, size_t len,
+    uint64_t offset, struct error *error)
+{
+	size_t got;
+
+	if (!disk_read_some(disk, fd, data, len, offset, &got, error))
+		return false;
+	if (got < len)
+		return error_set(
+		    error, ERROR_DATA, "read: the file is too short");
+	return true;
+}
+
+bool
+disk_write_at(const struct disk *disk, int fd, const void *data, size_t len,
+    uint64_t offset, struct error *error)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t put = disk->write(disk->ctx, fd,
+		    (const char *)data + done, len - done, offset + done);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put == 0)
+			errno = EIO;
+		if (put <= 0)
+			return error_system(error, "write");
+		done += (size_t)put;
+	}
+	return true;
+}
+
+bool
+disk_sync(const struct disk *disk, int fd, struct error *error)
+{
+	if (disk->sync(disk->ctx, fd) != 0)
+		return error_system(error, "fdatasync");
+	return true;
+}
+
+bool
+disk_sync_directory(const struct disk *disk, int fd, struct error *error)
+{
+	if (disk->sync_directory(disk->ctx, fd) != 0)
+		return error_system(error, "fsync of the directory");
+	return true;
+}
+
+bool
+disk_open(const struct disk *disk, int directory_fd, const char *name,
+    int flags, mode_t mode, int *out_fd, struct error *error)
+{
+	int fd;
+
+	do
+		fd = disk->open(disk->ctx, directory_fd, name, flags, mode);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return error_system(error, "open %s", name);
+	*out_fd = fd;
+	return true;
+}

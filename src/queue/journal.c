@@ -1,0 +1,585 @@
+#include "queue/journal.h"
+
+#include "base/memory.h"
+#include "queue/replay.h"
+#include "queue/shelf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Written at a time, so that a large group takes no memory of its size. */
+#define WRITE_LEN ((size_t)1024 * 1024)
+/* Room kept for what is done when the disk is full. */
+#define RESERVE_LEN ((uint64_t)4 * 1024 * 1024)
+/* Places in a segment have 32 bits. */
+#define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
+
+/*
+ * Units below next_unit and octets before end are durable, and all else behind
+ * end in the newest segment is not there or does not count.
+ */
+struct journal {
+	const struct disk *disk;
+	struct shelf shelf;
+	uint64_t segment_size;
+	uint64_t free_floor;
+	uint64_t free_bytes;
+	uint64_t next_unit;
+	uint64_t end;
+	uint64_t highest_id;
+	struct buffer buffer; /* what is about to be written */
+};
+
+/* ---- opening ---- */
+
+struct problem_sink {
+	journal_fact_fn fact_fn;
+	void *ctx;
+	size_t count;
+};
+
+static void
+on_problem(const char *text, void *ctx)
+{
+	struct problem_sink *sink = ctx;
+	struct journal_fact fact = {.kind = JOURNAL_PROBLEM, .text = text};
+
+	sink->count++;
+	sink->fact_fn(&fact, sink->ctx);
+}
+
+/*
+ * Write the last group once more.  The process before us may have died before
+ * its sync, or because of it; then these octets are in the page cache only,
+ * perhaps even marked as written, and what we are about to build on them must
+ * not be the first to find out.
+ */
+static bool
+rewrite(
+    struct journal *journal, const struct scan_end *end, struct error *error)
+{
+	int fd = shelf_newest(&journal->shelf)->fd;
+	char *piece = memory_new(WRITE_LEN);
+	bool is_ok = true;
+
+	for (uint64_t at = end->group_offset;
+	     is_ok && at != 0 && at < end->offset;) {
+		uint64_t left = end->offset - at;
+		size_t len = left < WRITE_LEN ? (size_t)left : WRITE_LEN;
+		is_ok =
+		    disk_read_at(journal->disk, fd, piece, len, at, error) &&
+		    disk_write_at(journal->disk, fd, piece, len, at, error);
+		at += len;
+	}
+	free(piece);
+	return is_ok;
+}
+
+/* Cut the newest segment behind its last unit, and make sure of the rest. */
+static bool
+trim(struct journal *journal, const struct scan_end *end, struct error *error)
+{
+	const struct disk *disk = journal->disk;
+	struct shelf_segment *newest = shelf_newest(&journal->shelf);
+
+	if (disk->truncate(disk->ctx, newest->fd, end->offset) != 0)
+		return error_system(error, "cut %s", newest->name);
+	/* On a full disk that copies on write this has no room; then the sync
+	 * alone must do. */
+	if (!rewrite(journal, end, error) && error->number != ENOSPC &&
+	    error->number != EDQUOT)
+		return error_context(error, "rewrite %s", newest->name);
+	if (!disk_sync(disk, newest->fd, error))
+		return error_context(error, "%s", newest->name);
+	newest->bytes = end->offset;
+	journal->next_unit = end->next_unit;
+	journal->end = end->offset;
+	return true;
+}
+
+static bool
+begin(struct journal *journal, struct error *error)
+{
+	if (!shelf_begin(&journal->shelf, journal->next_unit,
+		journal->highest_id, error))
+		return false;
+	journal->end = SEGMENT_HEADER_LEN;
+	return true;
+}
+
+static void
+update_free(struct journal *journal)
+{
+	uint64_t free_bytes;
+
+	/* Where this fails the old figure stands. */
+	if (journal->disk->free_space(journal->disk->ctx,
+		journal->shelf.directory_fd, &free_bytes) == 0)
+		journal->free_bytes = free_bytes;
+}
+
+/* The next segment's file; without it, a full disk is only harder on us. */
+static void
+reserve(struct journal *journal)
+{
+	struct error ignored;
+
+	if (!journal->shelf.has_spare &&
+	    !shelf_reserve(&journal->shelf, RESERVE_LEN, &ignored))
+		return; /* tried again with the next segment */
+}
+
+static bool
+recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
+    struct journal_report *report, struct error *error)
+{
+	struct scan_end end;
+
+	if (shelf_newest(&journal->shelf) != NULL) {
+		if (!replay_shelf(
+			&journal->shelf, fact_fn, ctx, report, &end, error) ||
+		    !trim(journal, &end, error))
+			return false;
+		journal->highest_id = report->highest_id;
+		return true;
+	}
+	journal->next_unit = 1;
+	if (!begin(journal, error))
+		return false;
+	struct journal_fact fact = {
+	    .kind = JOURNAL_SEGMENT,
+	    .segment = journal_current(journal),
+	    .bytes = journal->end,
+	    .count = 1,
+	};
+	fact_fn(&fact, ctx);
+	return true;
+}
+
+bool
+journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
+    void *ctx, struct journal **out_journal, struct journal_report *out_report,
+    struct error *error)
+{
+	struct journal *journal = memory_new(sizeof(*journal));
+	struct journal_report report = {.segments = 0};
+	struct problem_sink sink = {.fact_fn = fact_fn, .ctx = ctx};
+
+	assert(options->segment_size <= SEGMENT_SIZE_MAX);
+	journal->disk = options->disk;
+	journal->segment_size = options->segment_size;
+	journal->free_floor = options->free_floor;
+	buffer_init(&journal->buffer, SIZE_MAX);
+	if (!shelf_open(&journal->shelf, options->disk, options->path,
+		on_problem, &sink, error) ||
+	    !recover(journal, fact_fn, ctx, &report, error)) {
+		journal_free(journal);
+		return error_context(error, "queue %s", options->path);
+	}
+	report.damaged += sink.count;
+	reserve(journal);
+	update_free(journal);
+	*out_journal = journal;
+	*out_report = report;
+	return true;
+}
+
+void
+journal_free(struct journal *journal)
+{
+	if (journal == NULL)
+		return;
+	shelf_close(&journal->shelf);
+	buffer_clear(&journal->buffer);
+	free(journal);
+}
+
+/* ---- large bodies ---- */
+
+struct orphan_search {
+	journal_is_live_fn is_live_fn;
+	void *ctx;
+	uint64_t *ids; /* owned */
+	size_t count;
+};
+
+static bool
+note_orphan(const char *name, void *ctx)
+{
+	struct orphan_search *search = ctx;
+	uint64_t id;
+
+	if (!queue_id_parse(bytes_of(name), &id) ||
+	    search->is_live_fn(id, search->ctx))
+		return true;
+	search->ids = memory_resize_array(
+	    search->ids, search->count + 1, sizeof(search->ids[0]));
+	search->ids[search->count++] = id;
+	return true;
+}
+
+bool
+journal_remove_orphans(struct journal *journal, journal_is_live_fn is_live_fn,
+    void *ctx, size_t *out_removed, struct error *error)
+{
+	struct orphan_search search = {.is_live_fn = is_live_fn, .ctx = ctx};
+	bool is_ok = true;
+
+	if (journal->disk->list(journal->disk->ctx, journal->shelf.large_fd,
+		note_orphan, &search) != 0)
+		is_ok = error_system(error, "list large/");
+	for (size_t i = 0; is_ok && i < search.count; i++)
+		is_ok = journal_remove_large(journal, search.ids[i], error);
+	free(search.ids);
+	if (is_ok)
+		*out_removed = search.count;
+	return is_ok;
+}
+
+bool
+journal_remove_large(struct journal *journal, uint64_t id, struct error *error)
+{
+	struct queue_id name = queue_id_of(id);
+
+	if (journal->disk->unlink(
+		journal->disk->ctx, journal->shelf.large_fd, name.text) != 0 &&
+	    errno != ENOENT)
+		return error_system(error, "remove large/%s", name.text);
+	return true;
+}
+
+/* ---- committing ---- */
+
+/* Not answered yet: a unit that has failed says why in its error. */
+static bool
+is_open(const struct unit *unit)
+{
+	return unit->error.kind == ERROR_NONE;
+}
+
+static void
+fail_all(struct unit *const *units, size_t count, const struct error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_open(units[i]))
+			units[i]->error = *error;
+	}
+}
+
+static void
+open_answers(
+    const struct journal *journal, struct unit *const *units, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct unit *unit = units[i];
+		unit->is_committed = false;
+		unit->error = (struct error){.kind = ERROR_NONE};
+		if (!unit->is_intake ||
+		    journal->free_bytes >= journal->free_floor)
+			continue;
+		errno = ENOSPC;
+		(void)error_system(&unit->error, "the queue's disk");
+	}
+}
+
+/* The large body of a unit, or NULL. */
+static const struct body *
+large_body(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->count; i++) {
+		const struct record *record = &unit->records[i];
+		if (record->type == RECORD_MESSAGE &&
+		    record->body->name[0] != '\0')
+			return record->body;
+	}
+	return NULL;
+}
+
+/* Large bodies are durable before anything tells of them. */
+static void
+sync_large(struct journal *journal, struct unit *const *units, size_t count)
+{
+	bool has_any = false;
+	struct error error;
+
+	for (size_t i = 0; i < count; i++) {
+		struct unit *unit = units[i];
+		const struct body *body = large_body(unit);
+		if (body == NULL || !is_open(unit))
+			continue;
+		has_any = true;
+		if (!disk_sync(journal->disk, body->fd, &unit->error))
+			(void)error_context(
+			    &unit->error, "large/%s", body->name);
+	}
+	if (!has_any ||
+	    disk_sync_directory(journal->disk, journal->shelf.large_fd, &error))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (is_open(units[i]) && large_body(units[i]) != NULL)
+			units[i]->error = error;
+	}
+}
+
+/* A new segment where the newest is full; on failure it may grow, within
+ * reason. */
+static bool
+rotate(struct journal *journal, struct error *error)
+{
+	if (journal->end < journal->segment_size)
+		return true;
+	if (begin(journal, error)) {
+		reserve(journal);
+		return true;
+	}
+	/* Not if it may exist: then units here might not count any more. */
+	return !journal->shelf.is_uncertain && journal->end < SEGMENT_SIZE_MAX;
+}
+
+static void
+raise_id(struct journal *journal, const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->count; i++) {
+		if (unit->records[i].id > journal->highest_id)
+			journal->highest_id = unit->records[i].id;
+	}
+}
+
+/* A group that is being written behind the journal's end. */
+struct group {
+	struct journal *journal;
+	struct shelf_segment *segment;
+	uint64_t first;   /* unit */
+	uint64_t next;    /* unit */
+	uint64_t written; /* where the buffer goes */
+};
+
+static bool
+flush(struct group *group, struct error *error)
+{
+	struct buffer *buffer = &group->journal->buffer;
+
+	if (!disk_write_at(group->journal->disk, group->segment->fd,
+		buffer_bytes(buffer).data, buffer->len, group->written, error))
+		return false;
+	group->written += buffer->len;
+	buffer_empty(buffer);
+	return true;
+}
+
+/* Its own failure is in unit, and only that unit's. False: the disk's. */
+static bool
+append(struct group *group, struct unit *unit, struct error *error)
+{
+	struct buffer *buffer = &group->journal->buffer;
+	uint64_t offset = group->written + buffer->len;
+	struct unit_stamp stamp = {
+	    .salt = group->segment->header.salt,
+	    .generation = group->segment->header.generation,
+	    .number = group->next,
+	    .group = group->first,
+	};
+
+	if (offset > UINT32_MAX) {
+		(void)error_set(&unit->error, ERROR_LIMIT, "group too large");
+		return true;
+	}
+	if (!unit_encode(
+		buffer, unit, &stamp, group->journal->disk, &unit->error))
+		return true;
+	unit->segment = shelf_ref(group->segment);
+	unit->place.segment = group->segment->header.first_unit;
+	unit->place.offset = (uint32_t)offset;
+	raise_id(group->journal, unit);
+	group->next++;
+	return buffer->len < WRITE_LEN || flush(group, error);
+}
+
+static bool
+write_group(struct group *group, struct unit *const *units, size_t count,
+    struct error *error)
+{
+	static const char ZEROS[UNIT_HEADER_LEN];
+	struct buffer *buffer = &group->journal->buffer;
+
+	buffer_empty(buffer);
+	for (size_t i = 0; i < count; i++) {
+		if (is_open(units[i]) && !append(group, units[i], error))
+			return false;
+	}
+	buffer_append(buffer, bytes_make(ZEROS, sizeof(ZEROS)));
+	return group->next == group->first || flush(group, error);
+}
+
+/* After a failed write: as if it had not been tried. */
+static bool
+cut(struct journal *journal)
+{
+	const struct disk *disk = journal->disk;
+	int fd = shelf_newest(&journal->shelf)->fd;
+
+	return disk->truncate(disk->ctx, fd, journal->end) == 0;
+}
+
+/*
+ * A failed write is undone; nothing that counts was touched.  Where the disk is
+ * full the spare has room.
+ *
+ * A failed sync says that the kernel may have given up octets, once, and it
+ * will not say so again: nothing is ever appended to that file.  Units left in
+ * it are numbered like those of the new segment, and so do not count.
+ */
+static bool
+survive(struct journal *journal, bool is_written, struct error *error)
+{
+	bool is_full = error->number == ENOSPC || error->number == EDQUOT;
+	struct error worse;
+
+	bool is_cut = cut(journal) && !is_written;
+	if (is_cut && !(is_full && journal->shelf.has_spare))
+		return true;
+	if (begin(journal, &worse))
+		return true;
+	if (is_cut && !journal->shelf.is_uncertain)
+		return true;
+	return error_context(error, "%s; before that", error_text(&worse));
+}
+
+static void
+answer(const struct group *group, struct unit *const *units, size_t count)
+{
+	group->journal->next_unit = group->next;
+	group->journal->end = group->written - UNIT_HEADER_LEN;
+	group->segment->bytes = group->journal->end;
+	for (size_t i = 0; i < count; i++)
+		units[i]->is_committed = is_open(units[i]);
+}
+
+static bool
+commit_group(struct journal *journal, struct unit *const *units, size_t count,
+    struct error *error)
+{
+	struct group group = {
+	    .journal = journal,
+	    .segment = shelf_newest(&journal->shelf),
+	    .first = journal->next_unit,
+	    .next = journal->next_unit,
+	    .written = journal->end,
+	};
+
+	bool is_written = write_group(&group, units, count, error);
+	if (is_written && group.next == group.first)
+		return true; /* each has failed on its own */
+	if (is_written && disk_sync(journal->disk, group.segment->fd, error)) {
+		answer(&group, units, count);
+		return true;
+	}
+	(void)error_context(error, "%s", group.segment->name);
+	fail_all(units, count, error);
+	return survive(journal, is_written, error);
+}
+
+bool
+journal_commit(struct journal *journal, struct unit *const *units, size_t count,
+    struct error *error)
+{
+	update_free(journal);
+	open_answers(journal, units, count);
+	sync_large(journal, units, count);
+	if (!rotate(journal, error)) {
+		fail_all(units, count, error);
+		return false;
+	}
+	return commit_group(journal, units, count, error);
+}
+
+struct segment_ref
+journal_current(const struct journal *journal)
+{
+	return shelf_ref(shelf_newest(&journal->shelf));
+}
+
+uint64_t
+journal_current_bytes(const struct journal *journal)
+{
+	return journal->end;
+}
+
+uint64_t
+journal_free_bytes(const struct journal *journal)
+{
+	return journal->free_bytes;
+}
+
+int
+journal_large_fd(const struct journal *journal)
+{
+	return journal->shelf.large_fd;
+}
+
+bool
+journal_drop(struct journal *journal, uint64_t number, struct error *error)
+{
+	struct shelf *shelf = &journal->shelf;
+
+	assert(shelf_newest(shelf)->header.first_unit > number);
+	/* One that could not be dropped earlier comes first. */
+	while (shelf->segments[0].header.first_unit <= number) {
+		if (!shelf_drop_oldest(shelf, error))
+			return error_context(error, "drop segment %016llx",
+			    (unsigned long long)number);
+	}
+	return true;
+}
+
+/* ---- quarantine ---- */
+
+static bool
+keep_unit(struct journal *journal, struct segment_ref segment,
+    struct place place, uint64_t id, struct error *error)
+{
+	char data[UNIT_HEADER_LEN] = {0};
+	char name[64];
+	struct unit_header header;
+	struct error ignored;
+	size_t len;
+	bool is_new;
+
+	if (place.segment == 0)
+		return true;
+	bool has_header = disk_read_some(journal->disk, segment.fd, data,
+			      sizeof(data), place.offset, &len, &ignored) &&
+	    unit_header_decode(
+		bytes_make(data, sizeof(data)), segment.salt, &header);
+	(void)snprintf(name, sizeof(name), "%s-%016llx-%08lx",
+	    queue_id_of(id).text, (unsigned long long)place.segment,
+	    (unsigned long)place.offset);
+	return shelf_keep(&journal->shelf, name, segment.fd, place.offset,
+	    has_header ? unit_header_size(&header) : place.len, &is_new, error);
+}
+
+static bool
+keep_large(struct journal *journal, uint64_t id, struct error *error)
+{
+	const struct disk *disk = journal->disk;
+	struct queue_id name = queue_id_of(id);
+
+	if (disk->rename(disk->ctx, journal->shelf.large_fd, name.text,
+		journal->shelf.corrupt_fd, name.text) != 0)
+		return errno == ENOENT ||
+		    error_system(error, "rename large/%s", name.text);
+	return disk_sync_directory(disk, journal->shelf.corrupt_fd, error);
+}
+
+bool
+journal_quarantine(struct journal *journal, const struct segment_message *where,
+    struct error *error)
+{
+	return keep_unit(
+		   journal, where->segment, where->place, where->id, error) &&
+	    keep_unit(journal, where->progress_segment, where->progress_place,
+		where->id, error) &&
+	    keep_large(journal, where->id, error);
+}

@@ -1,0 +1,310 @@
+#include "queue/replay.h"
+
+#include "base/memory.h"
+#include "queue/facts.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct replay {
+	struct shelf *shelf;
+	const struct shelf_segment *segment; /* that is being read */
+	journal_fact_fn fact_fn;
+	void *ctx;
+	struct journal_report *report;
+	/* What was found damaged in this segment, told of when all of it has
+	 * been read and it is known which commit group was the last. */
+	struct scan_event *bad; /* owned */
+	size_t bad_count;
+};
+
+/* ---- the records of a unit ---- */
+
+/* A record with its facts read. */
+struct reading {
+	struct record_head head;
+	struct envelope envelope; /* MESSAGE */
+	struct progress progress; /* PROGRESS */
+};
+
+static bool
+read_facts(struct reading *reading, struct error *error)
+{
+	switch (reading->head.type) {
+	case RECORD_MESSAGE:
+		return facts_read_envelope(
+		    reading->head.facts, &reading->envelope, error);
+	case RECORD_PROGRESS:
+		return facts_read_progress(
+		    reading->head.facts, &reading->progress, error);
+	case RECORD_FINISHED:
+		return true;
+	}
+	return false;
+}
+
+static void
+clear_readings(struct reading *readings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		envelope_clear(&readings[i].envelope);
+		progress_clear(&readings[i].progress);
+	}
+}
+
+/*
+ * All records of a unit, or false: the heads are sound, but what they hold is
+ * not of our making.  *out_count readings are to be cleared in both cases.
+ */
+static bool
+read_records(struct bytes heads, struct reading *readings, size_t *out_count)
+{
+	struct record_cursor cursor = {0};
+	struct record_head head;
+	struct error ignored;
+	bool is_malformed = false;
+
+	*out_count = 0;
+	while (record_next(heads, &cursor, &head, &is_malformed)) {
+		if (*out_count == UNIT_RECORDS_MAX)
+			return false;
+		struct reading *reading = &readings[(*out_count)++];
+		*reading = (struct reading){.head = head};
+		if (head.type == RECORD_MESSAGE)
+			envelope_init(&reading->envelope);
+		if (!read_facts(reading, &ignored))
+			return false;
+	}
+	return !is_malformed;
+}
+
+static enum journal_fact_kind
+kind_of(enum record_type type)
+{
+	switch (type) {
+	case RECORD_MESSAGE:
+		return JOURNAL_MESSAGE;
+	case RECORD_PROGRESS:
+		return JOURNAL_PROGRESS;
+	case RECORD_FINISHED:
+		break;
+	}
+	return JOURNAL_FINISHED;
+}
+
+static void
+tell_fact(
+    struct replay *replay, struct place place, const struct reading *reading)
+{
+	const struct record_head *head = &reading->head;
+	struct journal_fact fact = {
+	    .kind = kind_of(head->type),
+	    .id = head->id,
+	    .segment = shelf_ref(replay->segment),
+	    .place = place,
+	};
+
+	if (head->type == RECORD_MESSAGE) {
+		fact.envelope = &reading->envelope;
+		fact.size = head->content_len;
+		fact.is_large = head->is_large;
+	} else if (head->type == RECORD_PROGRESS) {
+		fact.progress = &reading->progress;
+	}
+	if (head->id > replay->report->highest_id)
+		replay->report->highest_id = head->id;
+	replay->fact_fn(&fact, replay->ctx);
+}
+
+static void
+note_bad(struct replay *replay, const struct scan_event *event)
+{
+	replay->bad = memory_resize_array(
+	    replay->bad, replay->bad_count + 1, sizeof(replay->bad[0]));
+	replay->bad[replay->bad_count++] = *event;
+}
+
+static void
+take_unit(struct replay *replay, const struct scan_event *event)
+{
+	struct reading readings[UNIT_RECORDS_MAX];
+	size_t count = 0;
+	struct place place = {
+	    .segment = replay->segment->header.first_unit,
+	    .offset = (uint32_t)event->offset,
+	    .len = UNIT_HEADER_LEN + event->header.heads_len,
+	};
+
+	if (event->offset <= UINT32_MAX &&
+	    read_records(event->heads, readings, &count)) {
+		for (size_t i = 0; i < count; i++)
+			tell_fact(replay, place, &readings[i]);
+		replay->report->units++;
+	} else {
+		struct scan_event bad = *event;
+		bad.kind = SCAN_DAMAGE;
+		bad.first_missing = event->header.number;
+		bad.missing = 1;
+		note_bad(replay, &bad);
+	}
+	clear_readings(readings, count);
+}
+
+static bool
+on_event(const struct scan_event *event, void *ctx, struct error *error)
+{
+	struct replay *replay = ctx;
+
+	(void)error; /* nothing here can fail */
+	if (event->kind == SCAN_UNIT)
+		take_unit(replay, event);
+	else
+		note_bad(replay, event);
+	return true;
+}
+
+/* ---- damage ---- */
+
+static void
+tell_problem(struct replay *replay, const char *text)
+{
+	struct journal_fact fact = {.kind = JOURNAL_PROBLEM, .text = text};
+	replay->fact_fn(&fact, replay->ctx);
+}
+
+/* What was damaged, and how much, in words. */
+static void
+describe(const struct replay *replay, const struct scan_event *bad,
+    bool is_torn, char *text, size_t size)
+{
+	const char *name = replay->segment->name;
+	unsigned long long first = bad->first_missing;
+	unsigned long long last = first + bad->missing - 1;
+
+	if (bad->kind == SCAN_TAIL)
+		(void)snprintf(text, size,
+		    "%s: torn at its end, %llu octets (a commit that was under "
+		    "way, or damage)",
+		    name, (unsigned long long)bad->len);
+	else
+		(void)snprintf(text, size,
+		    "%s: units %llu to %llu %s, %llu octets at %llu", name,
+		    first, last,
+		    is_torn
+			? "are torn (a commit that was under way, or damage)"
+			: "are damaged or missing",
+		    (unsigned long long)bad->len,
+		    (unsigned long long)bad->offset);
+}
+
+static void
+count_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
+    bool is_new)
+{
+	struct journal_report *report = replay->report;
+
+	if (is_torn) {
+		report->torn_bytes += bad->len;
+	} else if (is_new) {
+		report->damaged++;
+		report->damaged_bytes += bad->len;
+	} else {
+		report->damaged_before++;
+	}
+	report->missing_units += bad->missing;
+}
+
+/* Keep its octets, count it and, the first time, tell of it. */
+static void
+settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
+{
+	char name[64];
+	char what[256];
+	char text[1024];
+	struct error error = {.kind = ERROR_NONE};
+	bool is_new = true;
+
+	(void)snprintf(name, sizeof(name), "%016llx-%08llx-%016llx",
+	    (unsigned long long)replay->segment->header.first_unit,
+	    (unsigned long long)bad->offset,
+	    (unsigned long long)replay->segment->header.salt);
+	bool is_kept = bad->len == 0 ||
+	    shelf_keep(replay->shelf, name, replay->segment->fd, bad->offset,
+		bad->len, &is_new, &error);
+	count_bad(replay, bad, is_torn, is_new);
+	if (!is_new)
+		return;
+	describe(replay, bad, is_torn, what, sizeof(what));
+	(void)snprintf(text, sizeof(text), "%s; %s %s", what,
+	    is_kept ? "kept in corrupt/" : "not kept:",
+	    is_kept ? name : error_text(&error));
+	tell_problem(replay, text);
+}
+
+static bool
+is_in_last_group(const struct replay *replay, const struct scan_event *bad,
+    const struct scan_end *end)
+{
+	if (replay->segment != shelf_newest(replay->shelf))
+		return false;
+	return bad->kind == SCAN_TAIL || bad->first_missing >= end->group;
+}
+
+/* ---- segments ---- */
+
+static bool
+replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
+    struct error *error)
+{
+	struct shelf *shelf = replay->shelf;
+	bool is_last = index + 1 == shelf->count;
+	struct shelf_segment *segment = &shelf->segments[index];
+	struct scan scan = {
+	    .disk = shelf->disk,
+	    .fd = segment->fd,
+	    .header = segment->header,
+	    .end_unit = is_last ? 0 : segment[1].header.first_unit,
+	    .checks_content = is_last,
+	};
+	struct journal_fact fact = {
+	    .kind = JOURNAL_SEGMENT,
+	    .segment = shelf_ref(segment),
+	    .bytes = segment->bytes,
+	    .index = index,
+	    .count = shelf->count,
+	};
+
+	replay->segment = segment;
+	replay->fact_fn(&fact, replay->ctx);
+	if (segment->header.highest_id > replay->report->highest_id)
+		replay->report->highest_id = segment->header.highest_id;
+	if (!scan_segment(&scan, on_event, replay, out_end, error))
+		return error_context(error, "%s", segment->name);
+	for (size_t i = 0; i < replay->bad_count; i++)
+		settle_bad(replay, &replay->bad[i],
+		    is_in_last_group(replay, &replay->bad[i], out_end));
+	replay->bad_count = 0;
+	return true;
+}
+
+bool
+replay_shelf(struct shelf *shelf, journal_fact_fn fact_fn, void *ctx,
+    struct journal_report *report, struct scan_end *out_end,
+    struct error *error)
+{
+	assert(shelf->count > 0);
+	struct replay replay = {
+	    .shelf = shelf,
+	    .fact_fn = fact_fn,
+	    .ctx = ctx,
+	    .report = report,
+	};
+	bool is_ok = true;
+
+	for (size_t i = 0; is_ok && i < shelf->count; i++)
+		is_ok = replay_segment(&replay, i, out_end, error);
+	report->segments = shelf->count;
+	free(replay.bad);
+	return is_ok;
+}

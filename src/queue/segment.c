@@ -1,0 +1,272 @@
+#include "queue/segment.h"
+
+#include "base/memory.h"
+#include "queue/facts.h"
+#include "queue/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define MAGIC         "postride"
+#define HEADER_USED   64   /* octets, the check included */
+#define HEADER_COPY   2048 /* where the second copy begins */
+#define FLAG_RECYCLED 1U
+
+#define PIECE_LEN ((size_t)128 * 1024)
+
+/* ---- the header ---- */
+
+static uint64_t
+check_of(struct bytes bytes)
+{
+	return XXH3_64bits(bytes.data, bytes.len);
+}
+
+void
+segment_header_encode(const struct segment_header *header, char *data)
+{
+	struct buffer buffer;
+
+	buffer_init(&buffer, HEADER_USED);
+	buffer_append(&buffer, BYTES(MAGIC));
+	wire_put32(&buffer, RECORD_VERSION);
+	wire_put32(&buffer, HEADER_USED);
+	wire_put64(&buffer, header->first_unit);
+	wire_put64(&buffer, header->generation);
+	wire_put64(&buffer, header->salt);
+	wire_put64(&buffer, header->highest_id);
+	wire_put64(&buffer, header->is_recycled ? FLAG_RECYCLED : 0);
+	wire_put64(&buffer, check_of(buffer_bytes(&buffer)));
+	assert(buffer.len == HEADER_USED);
+
+	memset(data, 0, SEGMENT_HEADER_LEN);
+	memcpy(data, buffer.memory, HEADER_USED);
+	memcpy(data + HEADER_COPY, buffer.memory, HEADER_USED);
+	buffer_clear(&buffer);
+}
+
+static enum segment_header_state
+decode_copy(
+    struct bytes data, struct segment_header *out_header, uint32_t *out_version)
+{
+	struct wire wire = {.rest = bytes_first(data, HEADER_USED)};
+	struct bytes checked = bytes_first(data, HEADER_USED - 8);
+
+	struct bytes magic = wire_take(&wire, strlen(MAGIC));
+	uint32_t version = wire_take32(&wire);
+	uint32_t len = wire_take32(&wire);
+	struct segment_header header = {.first_unit = wire_take64(&wire)};
+	header.generation = wire_take64(&wire);
+	header.salt = wire_take64(&wire);
+	header.highest_id = wire_take64(&wire);
+	header.is_recycled = (wire_take64(&wire) & FLAG_RECYCLED) != 0;
+	if (!bytes_is(magic, MAGIC) || wire_take64(&wire) != check_of(checked))
+		return SEGMENT_HEADER_DAMAGED;
+	*out_version = version;
+	if (version != RECORD_VERSION || len != HEADER_USED ||
+	    header.first_unit == 0)
+		return SEGMENT_HEADER_FOREIGN;
+	*out_header = header;
+	return SEGMENT_HEADER_VALID;
+}
+
+enum segment_header_state
+segment_header_decode(
+    struct bytes data, struct segment_header *out_header, uint32_t *out_version)
+{
+	assert(data.len == SEGMENT_HEADER_LEN);
+	enum segment_header_state state =
+	    decode_copy(data, out_header, out_version);
+
+	if (state != SEGMENT_HEADER_DAMAGED)
+		return state;
+	return decode_copy(
+	    bytes_from(data, HEADER_COPY), out_header, out_version);
+}
+
+/* ---- reading back ---- */
+
+/* The unit's heads, checked; the caller frees *out_memory. */
+static bool
+read_heads(const struct disk *disk, struct segment_ref segment,
+    struct place place, char **out_memory, struct unit_header *out_header,
+    struct bytes *out_heads, struct error *error)
+{
+	char *memory = memory_new(place.len);
+	struct bytes data = bytes_make(memory, place.len);
+
+	if (!disk_read_at(
+		disk, segment.fd, memory, place.len, place.offset, error)) {
+		free(memory);
+		return false;
+	}
+	struct bytes heads = bytes_from(data, UNIT_HEADER_LEN);
+	if (data.len < UNIT_HEADER_LEN ||
+	    !unit_header_decode(data, segment.salt, out_header) ||
+	    !unit_heads_are_intact(out_header, heads, segment.salt)) {
+		free(memory);
+		return error_set(error, ERROR_DATA,
+		    "segment %016llx: the unit at %lu is damaged",
+		    (unsigned long long)segment.number,
+		    (unsigned long)place.offset);
+	}
+	*out_memory = memory;
+	*out_heads = heads;
+	return true;
+}
+
+static bool
+find_record(struct bytes heads, enum record_type type, uint64_t id,
+    struct record_head *out_head, struct error *error)
+{
+	struct record_cursor cursor = {0};
+	bool is_malformed;
+
+	while (record_next(heads, &cursor, out_head, &is_malformed)) {
+		if (out_head->type == type && out_head->id == id)
+			return true;
+	}
+	return error_set(
+	    error, ERROR_DATA, "the record is not where it should be");
+}
+
+/* The content that body tells of is what was committed. */
+static bool
+verify(const struct disk *disk, const struct body *body,
+    const struct record_head *head, struct error *error)
+{
+	struct record_check *check = record_check_new(head->id);
+	char *piece = memory_new(PIECE_LEN);
+	bool is_ok = true;
+
+	for (uint64_t done = 0; is_ok && done < body->len;) {
+		uint64_t left = body->len - done;
+		size_t len = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
+		is_ok = disk_read_at(
+		    disk, body->fd, piece, len, body->offset + done, error);
+		if (is_ok)
+			record_check_add(check, bytes_make(piece, len));
+		done += len;
+	}
+	free(piece);
+	if (record_check_finish(check) != head->content_check && is_ok)
+		return error_set(error, ERROR_DATA, "the content is damaged");
+	return is_ok;
+}
+
+static bool
+open_large(const struct disk *disk, int large_fd,
+    const struct record_head *head, struct body *body, struct error *error)
+{
+	struct queue_id name = queue_id_of(head->id);
+	uint64_t size;
+	int fd;
+
+	if (!disk_open(disk, large_fd, name.text, O_RDONLY | O_NOFOLLOW, 0, &fd,
+		error)) {
+		/* Gone for good is damage; all else may pass. */
+		if (error->number == ENOENT)
+			error->kind = ERROR_DATA;
+		return false;
+	}
+	body->fd = fd;
+	body->owns_fd = true;
+	memcpy(body->name, name.text, sizeof(name.text));
+	if (disk->size(disk->ctx, fd, &size) != 0)
+		return error_system(error, "size of %s", name.text);
+	if (size != head->content_len)
+		return error_set(error, ERROR_DATA,
+		    "large body %s has not its size", name.text);
+	body->len = head->content_len;
+	return true;
+}
+
+static bool
+load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
+    uint64_t contents_at, const struct record_head *head, struct body *body,
+    struct error *error)
+{
+	if (head->is_large) {
+		if (!open_large(disk, large_fd, head, body, error))
+			return false;
+	} else {
+		body->fd = segment.fd;
+		body->offset = contents_at + head->content_offset;
+		body->len = head->content_len;
+	}
+	return verify(disk, body, head, error);
+}
+
+static bool
+load_message(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message *message,
+    struct error *error)
+{
+	struct unit_header header;
+	struct bytes heads;
+	struct record_head head;
+	char *memory;
+
+	if (!read_heads(disk, where->segment, where->place, &memory, &header,
+		&heads, error))
+		return false;
+	uint64_t contents_at =
+	    (uint64_t)where->place.offset + UNIT_HEADER_LEN + heads.len;
+	bool is_ok =
+	    find_record(heads, RECORD_MESSAGE, where->id, &head, error) &&
+	    facts_read_envelope(head.facts, &message->envelope, error) &&
+	    load_body(disk, large_fd, where->segment, contents_at, &head,
+		&message->body, error);
+	free(memory);
+	return is_ok;
+}
+
+static bool
+load_progress(const struct disk *disk, const struct segment_message *where,
+    struct message *message, struct error *error)
+{
+	struct unit_header header;
+	struct bytes heads;
+	struct record_head head;
+	char *memory;
+	size_t count = message->envelope.recipient_count;
+
+	if (where->progress_place.segment == 0) {
+		progress_clear(&message->progress);
+		progress_init(&message->progress, count);
+		return true;
+	}
+	if (!read_heads(disk, where->progress_segment, where->progress_place,
+		&memory, &header, &heads, error))
+		return false;
+	bool is_ok =
+	    find_record(heads, RECORD_PROGRESS, where->id, &head, error) &&
+	    facts_read_progress(head.facts, &message->progress, error);
+	free(memory);
+	if (is_ok && message->progress.recipient_count != count)
+		return error_set(error, ERROR_DATA,
+		    "the progress is not that of the message");
+	return is_ok;
+}
+
+bool
+segment_load(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message **out_message,
+    struct error *error)
+{
+	struct message *message = message_new();
+
+	message->id = where->id;
+	if (!load_message(disk, large_fd, where, message, error) ||
+	    !load_progress(disk, where, message, error)) {
+		message_free(message);
+		return error_context(
+		    error, "message %s", queue_id_of(where->id).text);
+	}
+	*out_message = message;
+	return true;
+}
