@@ -25,6 +25,8 @@ static const struct words certificate_words[] = {
     {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
 	"certificate is signed by an authority that is not trusted here, "
 	"or the server does not send the whole chain"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE,
+	"certificate is not signed by the authority it names"},
     {X509_V_ERR_CERT_CHAIN_TOO_LONG, "certificate chain is too long"},
     {X509_V_ERR_INVALID_PURPOSE, "certificate is not for a server"},
     {X509_V_ERR_CERT_REVOKED, "certificate is revoked"},

@@ -23,7 +23,7 @@
 #define OVERHEAD_FREE   ((uint64_t)256 * 1024)
 #define OVERHEAD_FACTOR ((uint64_t)64)
 
-#define HOST_NAME_MAX_LEN 253
+#define HOST_NAME_LEN_MAX 253
 #define TLS_EXPORTER_SIZE ((size_t)32) /* RFC 9266, 2 */
 
 struct tls_stream {
@@ -121,8 +121,32 @@ tls_stream_socket_method(void)
 
 /* ---- the peer's name ---- */
 
-/* A copy in the form certificates carry; NULL where it can be no name.  (An
- * empty one would match all, one with a leading dot all below it.) */
+/* Names in certificates are A-labels; "_" is no letter of host names, but there
+ * are such. */
+static bool
+is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+/* No empty label: OpenSSL takes an empty name for any, and one with a leading
+ * dot for all below it. */
+static bool
+is_host_name(struct bytes text)
+{
+	char before = '.';
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_label_empty = text.data[i] == '.' && before == '.';
+		if (is_label_empty || !is_name_char(text.data[i]))
+			return false;
+		before = text.data[i];
+	}
+	return before != '.' && text.len <= HOST_NAME_LEN_MAX;
+}
+
+/* A copy in the form certificates carry; NULL where it can be no name. */
 static char *
 name_normalize(const char *name)
 {
@@ -132,14 +156,11 @@ name_normalize(const char *name)
 	if (socket_address_of_literal(name, 0, &literal)) {
 		if (name[0] == '[')
 			text = bytes_make(name + 1, text.len - 2);
-	} else if (text.len > 1 && text.data[text.len - 1] == '.') {
-		text.len--;
+		return memory_copy(text);
 	}
-	if (text.len == 0 || text.len > HOST_NAME_MAX_LEN ||
-	    text.data[0] == '.' || bytes_has_control(text) ||
-	    bytes_contains(text, ' ') || bytes_contains(text, '*'))
-		return NULL;
-	return memory_copy(text);
+	if (text.len > 0 && text.data[text.len - 1] == '.')
+		text.len--;
+	return is_host_name(text) ? memory_copy(text) : NULL;
 }
 
 /* Verification of name, once OpenSSL has the chain. */
