@@ -302,6 +302,7 @@ move_bytes(struct conn *conn, bool can_read, bool can_write)
 static void
 socket_ready(struct conn *conn, bool can_read, bool can_write)
 {
+	assert(conn->fd >= 0 && conn->state != CONN_STATE_FAILED);
 	switch (conn->state) {
 	case CONN_STATE_CONNECTING:
 		connected(conn);
@@ -320,7 +321,7 @@ socket_ready(struct conn *conn, bool can_read, bool can_write)
 		return;
 	case CONN_STATE_FAILED:
 	case CONN_STATE_CLOSED:
-		assert(!"an event of a dead connection");
+		return;
 	}
 }
 
