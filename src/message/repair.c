@@ -60,10 +60,11 @@ repair_quoted(struct repair *repair, struct bytes piece, struct buffer *output)
 		else
 			buffer_append_char(output, (char)c);
 		repair->column += output->len - before;
-		if (c == '=')
-			repair->escape_left = 2;
-		else if (repair->escape_left > 0)
+		/* "====" is no escape in an escape, or no break would be safe. */
+		if (repair->escape_left > 0)
 			repair->escape_left--;
+		else if (c == '=')
+			repair->escape_left = 2;
 	}
 }
 
