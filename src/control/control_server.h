@@ -6,7 +6,8 @@
  * only what a resource of CONTROL_ANYONE shows him (his own messages).
  *
  * This file knows HTTP, JSON and who may call; what the resources mean is
- * src/daemon/resources.c.  jansson and evhttp are not seen through this header.
+ * src/daemon/resources.c.  jansson is not seen through this header.
+ * One request for each connection.
  *
  * The resources (keys that are not listed do not exist; times "…_at" are RFC
  * 3339 texts in UTC or null; "…_ms" are lengths of time; sizes are octets):
@@ -106,7 +107,8 @@ struct control_server_options {
  * each, and counts as nobody: a package that makes a group may come later.
  *
  * ceilings: 16 connections at once for each user but root and our own, 8 KiB of
- * request header, 1 MiB of body, 30 s without progress.
+ * request header, 1 MiB of body, 30 s for the request, 10 min without any
+ * progress of a stream.
  */
 bool control_server_new(struct loop *loop, int fd,
     const struct control_server_options *options, struct buffer *warnings,
