@@ -104,6 +104,13 @@ step(struct smtp_server *server, struct smtp_server_event *event)
 	return read_some(server, event);
 }
 
+static bool
+is_late(const struct smtp_server *server)
+{
+	return server->deadline != CLOCK_NEVER &&
+	    server->now >= server->deadline;
+}
+
 static void
 time_out(struct smtp_server *server)
 {
@@ -159,7 +166,7 @@ smtp_server_next(struct smtp_server *server, int64_t now,
 		enum serve_step done = step(server, out_event);
 		if (done == SERVE_EVENT)
 			return true;
-		if (done == SERVE_STUCK && now < server->deadline)
+		if (done == SERVE_STUCK && !is_late(server))
 			return false;
 		if (done == SERVE_STUCK)
 			time_out(server);
