@@ -240,7 +240,7 @@ read_original(struct bytes value, void *params)
 	    value.len > PARAMS_ORIGINAL_MAX)
 		return false;
 	if (bytes_is_nocase(type, "utf-8") && !bytes_is_ascii(address))
-		return bytes_is_utf8(address);
+		return bytes_is_utf8(address) && !bytes_has_control(address);
 	return is_xtext(address);
 }
 

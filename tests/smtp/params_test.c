@@ -138,6 +138,7 @@ Test(params, that_are_wrong_are_refused)
 	    {" ORCPT=rfc822;a+0D+0Ab", true, 501},
 	    {" ORCPT=rfc822;\xc3\xbc", true, 501},
 	    {" ORCPT=utf-8;\xc3", true, 501},
+	    {" ORCPT=utf-8;\xc3\xbc\x01", true, 501},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
