@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16 * 1024)
@@ -293,4 +294,15 @@ file_make_directories(const char *path, mode_t mode, struct error *error)
 	ok = ok && make_directory(copy, mode, error);
 	free(copy);
 	return ok;
+}
+
+bool
+file_system_size(const char *path, uint64_t *out_octets, struct error *error)
+{
+	struct statvfs status;
+
+	if (statvfs(path, &status) != 0)
+		return error_system(error, "statvfs %s", path);
+	*out_octets = (uint64_t)status.f_blocks * status.f_frsize;
+	return true;
 }

@@ -54,3 +54,6 @@ bool file_lock(int directory_fd, const char *name, int *out_fd,
  */
 bool file_make_directories(
     const char *path, mode_t mode, struct error *error) MUST_USE;
+/* Octets of the file system that path lies on. */
+bool file_system_size(
+    const char *path, uint64_t *out_octets, struct error *error) MUST_USE;

@@ -16,6 +16,8 @@
 #define LISTEN_FDS_START 3
 /* Where sockets wait while 3 and up are made free; above all that are open. */
 #define PARKED_FDS_START 1024
+/* A letter for each socket that we hand to ourselves: is it our own? */
+#define OWN_VARIABLE "POSTRIDER_OWN_SOCKETS"
 
 static unsigned long long
 environment_number(const char *name)
@@ -34,17 +36,23 @@ service_take_sockets(struct service_sockets *out_sockets)
 	unsigned long long count = environment_number("LISTEN_FDS");
 	bool ours =
 	    environment_number("LISTEN_PID") == (unsigned long long)getpid();
+	const char *own = getenv(OWN_VARIABLE);
+	size_t own_len = own == NULL ? 0 : strlen(own);
 
 	out_sockets->count = 0;
 	for (int i = 0; ours && i < (int)count && i < 4096; i++) {
 		int fd = LISTEN_FDS_START + i;
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
 			continue;
-		if (out_sockets->count < SERVICE_SOCKETS_MAX)
-			out_sockets->fds[out_sockets->count++] = fd;
-		else
+		if (out_sockets->count == SERVICE_SOCKETS_MAX) {
 			(void)close(fd); /* nobody will ever use it */
+			continue;
+		}
+		out_sockets->own[out_sockets->count] =
+		    (size_t)i < own_len && own[i] == 'y';
+		out_sockets->fds[out_sockets->count++] = fd;
 	}
+	(void)unsetenv(OWN_VARIABLE);
 	(void)unsetenv("LISTEN_FDS");
 	(void)unsetenv("LISTEN_PID");
 	(void)unsetenv("LISTEN_FDNAMES");
@@ -58,6 +66,18 @@ environment_set_number(const char *name, long value, struct error *error)
 	(void)snprintf(text, sizeof(text), "%ld", value); /* always fits */
 	if (setenv(name, text, 1) != 0)
 		return error_system(error, "set %s", name);
+	return true;
+}
+
+static bool
+environment_set_own(const struct service_sockets *sockets, struct error *error)
+{
+	char own[SERVICE_SOCKETS_MAX + 1] = "";
+
+	for (size_t i = 0; i < sockets->count; i++)
+		own[i] = sockets->own[i] ? 'y' : 'n';
+	if (setenv(OWN_VARIABLE, own, 1) != 0)
+		return error_system(error, "set %s", OWN_VARIABLE);
 	return true;
 }
 
@@ -76,8 +96,8 @@ service_hand_sockets(const struct service_sockets *sockets, struct error *error)
 	for (size_t i = 0; i < sockets->count; i++)
 		if (dup2(parked[i], LISTEN_FDS_START + (int)i) < 0)
 			return error_system(error, "hand on socket %zu", i);
-	return environment_set_number(
-		   "LISTEN_FDS", (long)sockets->count, error) &&
+	return environment_set_own(sockets, error) &&
+	    environment_set_number("LISTEN_FDS", (long)sockets->count, error) &&
 	    environment_set_number("LISTEN_PID", (long)getpid(), error);
 }
 

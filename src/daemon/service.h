@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 /* Sockets that were handed to us; they are close-on-exec now. */
 struct service_sockets {
 	int fds[SERVICE_SOCKETS_MAX];
+	bool own[SERVICE_SOCKETS_MAX]; /* we opened it, before a re-execution */
 	size_t count;
 };
 

@@ -61,25 +61,24 @@ settle_first_route(const struct settle_options *options,
 	return route;
 }
 
-/* The delay before the next attempt, +-20 %. */
-static int64_t
-retry_delay(
-    const struct settle_options *options, unsigned attempts, uint32_t random)
+uint16_t
+settle_next_route(const struct settle_options *options,
+    const struct message *message, uint16_t route)
 {
-	size_t step = attempts > 0 ? attempts - 1 : 0;
-	if (step >= options->retry_count)
-		step = options->retry_count - 1;
+	const struct envelope *envelope = &message->envelope;
+	const struct progress *progress = &message->progress;
+	uint16_t next = route;
 
-	int64_t delay = options->retry_ms[step];
-	int64_t spread = delay / 5;
-	return delay - spread + (int64_t)(random % 1024) * (2 * spread) / 1023;
+	if (!next_route(options, envelope, progress, route + 1U, &next))
+		(void)next_route(options, envelope, progress, 0, &next);
+	return next; /* or route, where nobody waits at all */
 }
 
 static bool
 is_expired(const struct settle_options *options, const struct message *message,
     int64_t now)
 {
-	return now >= message->envelope.arrived_at + options->expire_ms;
+	return now >= message->envelope.arrived_at + options->retry.lifetime_ms;
 }
 
 /* Give a waiting recipient up, keeping what is known of the newest attempt. */
@@ -129,8 +128,8 @@ make_report(const struct settle_options *options, enum report_kind kind,
 		return true;
 	}
 	return report_make(&options->report, kind, message, recipients, count,
-	    message->envelope.arrived_at + options->expire_ms, now, out_report,
-	    error);
+	    message->envelope.arrived_at + options->retry.lifetime_ms, now,
+	    out_report, error);
 }
 
 /* When and by which route the rest is tried: routes in their order make a
@@ -149,7 +148,7 @@ plan_next(const struct settle_options *options, struct message *message,
 	}
 	progress->attempts++;
 	progress->next_at =
-	    now + retry_delay(options, progress->attempts, random);
+	    now + retry_delay(&options->retry, progress->attempts, random);
 	settlement->route =
 	    settle_first_route(options, &message->envelope, progress);
 }

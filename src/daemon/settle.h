@@ -9,6 +9,7 @@
 #include "delivery/route.h"
 #include "message/message.h"
 #include "message/report.h"
+#include "queue/retry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,10 +18,7 @@
 /* Immutable; borrowed from the daemon by every worker. */
 struct settle_options {
 	struct report_options report;
-	const int64_t *retry_ms; /* by attempt; the last one repeats */
-	size_t retry_count;      /* at least 1 */
-	int64_t expire_ms;       /* from arrival */
-	int64_t delay_notice_ms; /* from arrival; 0: none */
+	struct retry_policy retry;
 	struct route_table routes;
 };
 
@@ -42,6 +40,10 @@ size_t settle_group(const struct settle_options *options,
 /* The route of the first waiting recipient. */
 uint16_t settle_first_route(const struct settle_options *options,
     const struct envelope *envelope, const struct progress *progress);
+/* The next route behind route, in order and around, with a waiting recipient;
+ * route itself where there is no other. */
+uint16_t settle_next_route(const struct settle_options *options,
+    const struct message *message, uint16_t route);
 
 /*
  * The recipients listed have been tried, and their outcomes stand in message's

@@ -1,0 +1,367 @@
+#include "daemon/worker.h"
+
+#include "base/memory.h"
+#include "delivery/etrn.h"
+#include "queue/disk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct worker {
+	const struct worker_options *options;
+	struct loop *loop;
+	struct delivery *delivery;
+	struct mailbox *inbox;
+	struct mailbox *etrn_inbox;
+	struct mailbox *stop_inbox;
+	struct letter stop;
+	pthread_t thread;
+};
+
+static void
+copy_text(char *to, size_t size, const char *from)
+{
+	(void)snprintf(to, size, "%s", from); /* cut where it is too long */
+}
+
+static void
+answer(struct order *order, enum order_result result, const char *failure)
+{
+	order->result = result;
+	copy_text(order->failure, sizeof(order->failure), failure);
+	mailbox_post(order->worker->options->answers, &order->letter);
+}
+
+static uint32_t
+random_bits(void)
+{
+	uint32_t bits = 0;
+
+	/* Jitter alone hangs on it: 0 will do. */
+	(void)!getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
+	return bits;
+}
+
+static int64_t
+now_wall(const struct order *order)
+{
+	return loop_now(order->worker->loop).wall_ms;
+}
+
+static void
+settled(struct order *order, bool made, const struct error *error)
+{
+	if (made)
+		answer(order, ORDER_DONE, "");
+	else
+		answer(order, ORDER_FAILED, error_text(error));
+}
+
+/* ---- attempts ---- */
+
+static void
+note_doubt(struct order *order, const struct attempt_result *result)
+{
+	if (result->in_doubt)
+		order->message->progress.in_doubt++;
+}
+
+static void
+attempt_over(const struct attempt_result *result, void *ctx)
+{
+	struct order *order = ctx;
+	struct error error;
+
+	if (result->upstream_failed) {
+		answer(order, ORDER_UPSTREAM_FAILED, result->reason);
+		return;
+	}
+	if (result->local_failed) {
+		answer(order, ORDER_FAILED, result->reason);
+		return;
+	}
+	note_doubt(order, result);
+	bool made =
+	    settle_attempt(order->worker->options->settle, order->message,
+		order->route, order->recipients, order->recipient_count,
+		now_wall(order), random_bits(), &order->settlement, &error);
+	settled(order, made, &error);
+}
+
+static void
+reroute(struct order *order)
+{
+	order->settlement.route =
+	    settle_first_route(order->worker->options->settle,
+		&order->message->envelope, &order->message->progress);
+	answer(order, ORDER_REROUTED, "");
+}
+
+static void
+find_recipients(struct order *order)
+{
+	order->recipients =
+	    memory_array(order->message->envelope.recipient_count + 1,
+		sizeof(*order->recipients));
+	order->recipient_count = settle_group(order->worker->options->settle,
+	    order->message, order->route, order->recipients);
+}
+
+static void
+begin_attempt(struct order *order)
+{
+	find_recipients(order);
+	if (order->recipient_count == 0) {
+		reroute(order);
+		return;
+	}
+	attempt_start(order->worker->delivery, order->upstream, order->message,
+	    order->recipients, order->recipient_count, attempt_over, order);
+}
+
+/* ---- the other orders ---- */
+
+static void
+expire(struct order *order)
+{
+	struct error error;
+	bool made = settle_expired(order->worker->options->settle,
+	    order->message, bytes_of(order->reason), now_wall(order),
+	    &order->settlement, &error);
+
+	settled(order, made, &error);
+}
+
+static void
+delay(struct order *order)
+{
+	struct error error;
+	bool made = settle_delayed(order->worker->options->settle,
+	    order->message, bytes_of(order->reason), now_wall(order),
+	    &order->settlement, &error);
+
+	settled(order, made, &error);
+}
+
+/* Another route with waiting recipients than the one that is blocked; the same
+ * again where there is none. */
+static void
+find_other_route(struct order *order)
+{
+	order->settlement.route = settle_next_route(
+	    order->worker->options->settle, order->message, order->route);
+	answer(order, ORDER_REROUTED, "");
+}
+
+static void
+carry_out(struct order *order)
+{
+	switch (order->kind) {
+	case ORDER_ATTEMPT:
+		begin_attempt(order);
+		break;
+	case ORDER_EXPIRE:
+		expire(order);
+		break;
+	case ORDER_DELAY:
+		delay(order);
+		break;
+	case ORDER_REROUTE:
+		find_other_route(order);
+		break;
+	case ORDER_LOAD:
+		answer(order, ORDER_DONE, "");
+		break;
+	}
+}
+
+static void
+load_and_carry_out(struct worker *worker, struct order *order)
+{
+	struct error error;
+
+	order->worker = worker;
+	if (segment_load(disk_real(), worker->options->large_fd, &order->where,
+		&order->message, &error)) {
+		carry_out(order);
+		return;
+	}
+	answer(order, error.kind == ERROR_DATA ? ORDER_DAMAGED : ORDER_FAILED,
+	    error_text(&error));
+}
+
+static void
+on_orders(struct letter *letters, void *ctx)
+{
+	while (letters != NULL) {
+		struct letter *next = letters->next;
+		load_and_carry_out(ctx, (struct order *)(void *)letters);
+		letters = next;
+	}
+}
+
+/* ---- ETRN ---- */
+
+struct etrn_order *
+etrn_order_new(unsigned upstream, const char *const *nodes, size_t count)
+{
+	struct etrn_order *order = memory_new(sizeof(*order));
+
+	order->upstream = upstream;
+	order->nodes = nodes;
+	order->count = count;
+	order->answers = memory_array(count + 1, sizeof(*order->answers));
+	return order;
+}
+
+void
+etrn_order_free(struct etrn_order *order)
+{
+	if (order == NULL)
+		return;
+	free(order->answers);
+	free(order);
+}
+
+struct etrn_run {
+	struct worker *worker;
+	struct etrn_order *order;
+};
+
+static void
+on_etrn(size_t node_index, int code, const char *text, void *ctx)
+{
+	struct etrn_run *run = ctx;
+	struct etrn_order *order = run->order;
+
+	if (node_index < order->count) {
+		order->answers[node_index].code = code;
+		copy_text(
+		    order->answers[node_index].text, ORDER_TEXT_MAX, text);
+		return;
+	}
+	copy_text(order->why, sizeof(order->why), text);
+	mailbox_post(run->worker->options->etrn_answers, &order->letter);
+	free(run);
+}
+
+static void
+on_etrn_orders(struct letter *letters, void *ctx)
+{
+	while (letters != NULL) {
+		struct letter *next = letters->next;
+		struct etrn_run *run = memory_new(sizeof(*run));
+		run->worker = ctx;
+		run->order = (struct etrn_order *)(void *)letters;
+		etrn_session_start(run->worker->delivery, run->order->upstream,
+		    run->order->nodes, run->order->count, on_etrn, run);
+		letters = next;
+	}
+}
+
+/* ---- the thread ---- */
+
+static void
+on_drained(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	loop_stop(worker->loop);
+}
+
+static void
+on_stop(struct letter *letters, void *ctx)
+{
+	struct worker *worker = ctx;
+
+	assert(letters == &worker->stop);
+	delivery_drain(worker->delivery, on_drained, worker);
+}
+
+static void *
+worker_main(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	loop_run(worker->loop);
+	return NULL;
+}
+
+static int
+create_thread(struct worker *worker)
+{
+	sigset_t all;
+	sigset_t before;
+
+	(void)sigfillset(&all);                            /* cannot fail */
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* nor this */
+	int failure =
+	    pthread_create(&worker->thread, NULL, worker_main, worker);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* nor this */
+	return failure;
+}
+
+static void
+free_parts(struct worker *worker)
+{
+	delivery_free(worker->delivery);
+	mailbox_free(worker->inbox);
+	mailbox_free(worker->etrn_inbox);
+	mailbox_free(worker->stop_inbox);
+	loop_free(worker->loop);
+	free(worker);
+}
+
+bool
+worker_new(const struct worker_options *options, struct worker **out_worker,
+    struct error *error)
+{
+	struct worker *worker = memory_new(sizeof(*worker));
+
+	worker->options = options;
+	worker->loop = loop_new();
+	worker->inbox = mailbox_new(worker->loop, on_orders, worker);
+	worker->etrn_inbox = mailbox_new(worker->loop, on_etrn_orders, worker);
+	worker->stop_inbox = mailbox_new(worker->loop, on_stop, worker);
+	if (!delivery_new(worker->loop, options->upstreams,
+		options->upstream_count, &worker->delivery, error)) {
+		free_parts(worker);
+		return false;
+	}
+	int failure = create_thread(worker);
+	if (failure != 0) {
+		free_parts(worker);
+		errno = failure;
+		return error_system(error, "start a worker thread");
+	}
+	*out_worker = worker;
+	return true;
+}
+
+void
+worker_post(struct worker *worker, struct order *order)
+{
+	mailbox_post(worker->inbox, &order->letter);
+}
+
+void
+worker_post_etrn(struct worker *worker, struct etrn_order *order)
+{
+	mailbox_post(worker->etrn_inbox, &order->letter);
+}
+
+void
+worker_free(struct worker *worker)
+{
+	if (worker == NULL)
+		return;
+	mailbox_post(worker->stop_inbox, &worker->stop);
+	(void)pthread_join(worker->thread, NULL); /* our own, joined once */
+	free_parts(worker);
+}
