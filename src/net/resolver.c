@@ -175,12 +175,11 @@ reason_of(int status)
 		return "no such name";
 	case ARES_ENODATA:
 		return "the name has no address";
-	case ARES_ECONNREFUSED:
-		return "no name server can be reached";
 	case ARES_ETIMEOUT:
 		return "the name servers do not answer";
+	case ARES_ECONNREFUSED: /* c-ares says so, too, after SERVFAIL */
 	case ARES_ESERVFAIL:
-		return "the name servers failed";
+		return "the name servers fail or cannot be reached";
 	default:
 		return ares_strerror(status);
 	}
