@@ -57,15 +57,14 @@ smtp_client_end(struct smtp_client *client, const struct smtp_outcome *outcome)
 	if (client->is_over)
 		return;
 	client->is_over = true;
-	while (client->transactions_len > 0) {
-		struct smtp_transaction *oldest = client->transactions[0];
-		if (smtp_transaction_abandon(client, oldest, outcome))
-			last.in_doubt = true;
-	}
+	for (bool is_oldest = true; client->transactions_len > 0;
+	     is_oldest = false)
+		last.in_doubt |= smtp_transaction_abandon(
+		    client, client->transactions[0], is_oldest, outcome);
 	if (client->verdict.is_set)
 		last = client->verdict.outcome;
 	smtp_client_emit(client, SMTP_CLIENT_OVER, NULL, 0, &last);
-	smtp_wire_forget(&client->wire);
+	smtp_wire_shut(&client->wire);
 	smtp_opening_forget_login(client);
 }
 

@@ -77,8 +77,9 @@ struct smtp_outcome {
 	int code;              /* of the reply; ours for NOT_OFFERED; else 0 */
 	struct bytes enhanced; /* "5.1.1", or empty */
 	struct bytes text;     /* the reply's, or words of ours; never empty */
-	bool in_doubt; /* the peer may have taken the message: content was
-			  all sent, and no final reply came */
+	/* The peer may have taken the message: all content has left the output,
+	 * the end included, and no final reply came. */
+	bool in_doubt;
 };
 
 enum smtp_security {
@@ -164,7 +165,8 @@ enum smtp_client_event_kind {
 	SMTP_CLIENT_REPLY,
 	/*
 	 * The session is over: EOF, time-out, nonsense, 421, or opening it
-	 * failed. Comes last, after a DONE for every message under way.  Close.
+	 * failed.  Comes last, after a DONE for every message under way.
+	 * Close; the output is empty.
 	 */
 	SMTP_CLIENT_OVER
 };

@@ -65,6 +65,7 @@ struct smtp_transaction {
 	bool utf8;          /* SMTPUTF8 was declared */
 	bool wants_content; /* the caller was asked */
 	bool is_handed;     /* all content is in the output, the end too */
+	uint64_t end;       /* then: octets that have left once it is sent */
 	bool is_open;       /* the server may hold a transaction of it */
 	bool is_answered;   /* the final reply has come */
 	struct dot_encoder encoder;
@@ -161,6 +162,8 @@ smtp_reply_fn smtp_transaction_rset_replied, smtp_transaction_mail_replied,
 
 /* ---- smtp_opening.c ---- */
 
+/* Nobody can read along: TLS, or a local connection. */
+bool smtp_opening_is_safe(const struct smtp_client *client);
 /* After the handshake. */
 void smtp_opening_start_over(struct smtp_client *client);
 /* Forget the exchange of AUTH and all that is secret. */
@@ -188,9 +191,11 @@ void smtp_transaction_refuse(struct smtp_client *client,
 /* DONE, where it is over. */
 void smtp_transaction_settle(
     struct smtp_client *client, struct smtp_transaction *transaction);
-/* DONE, because the session ends so; true where the message is in doubt. */
+/* DONE, because the session ends so; true where the message is in doubt.  The
+ * end has met what the oldest transaction was waiting for. */
 bool smtp_transaction_abandon(struct smtp_client *client,
-    struct smtp_transaction *transaction, const struct smtp_outcome *outcome);
+    struct smtp_transaction *transaction, bool is_oldest,
+    const struct smtp_outcome *outcome);
 
 /* ---- smtp_transaction_send.c ---- */
 

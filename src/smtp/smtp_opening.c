@@ -11,13 +11,6 @@
 #define RESPONSE_OCTETS_MAX 12288
 #define CHALLENGES_MAX      5
 
-static bool
-is_safe(const struct smtp_client *client)
-{
-	return client->is_secure ||
-	    client->options->security == SMTP_SECURITY_PRESENT;
-}
-
 /* ---- where a phase leads to ---- */
 
 /* A phase of the caller's own ends. */
@@ -65,7 +58,8 @@ static void
 secure(struct smtp_client *client, const struct smtp_outcome *outcome)
 {
 	const enum smtp_security security = client->options->security;
-	const bool wants = !is_safe(client) && security != SMTP_SECURITY_NONE;
+	const bool wants =
+	    !smtp_opening_is_safe(client) && security != SMTP_SECURITY_NONE;
 
 	if (!wants) {
 		log_in(client, outcome);
@@ -223,6 +217,13 @@ smtp_opening_starttls_replied(struct smtp_client *client,
 	}
 }
 
+bool
+smtp_opening_is_safe(const struct smtp_client *client)
+{
+	return client->is_secure ||
+	    client->options->security == SMTP_SECURITY_PRESENT;
+}
+
 void
 smtp_opening_start_over(struct smtp_client *client)
 {
@@ -266,7 +267,7 @@ set_identity(struct smtp_client *client)
 	    .password = options->password,
 	    .host = options->host,
 	    .allowed = options->mechanisms,
-	    .clear_ok = is_safe(client) || options->auth_in_clear,
+	    .clear_ok = smtp_opening_is_safe(client) || options->auth_in_clear,
 	    .exporter_binding = client->exporter_binding,
 	    .unique_binding = client->unique_binding,
 	};

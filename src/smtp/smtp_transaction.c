@@ -65,7 +65,9 @@ find_obstacle(
 	if (!takes_body(client, params->body))
 		return smtp_outcome_not_offered(phase, 554, "5.6.3",
 		    "the server does not take the body without conversion");
-	if (params->require_tls && !offers(client, EXTENSION_REQUIRETLS))
+	if (params->require_tls &&
+	    !(offers(client, EXTENSION_REQUIRETLS) &&
+		smtp_opening_is_safe(client)))
 		return smtp_outcome_not_offered(phase, 550, "5.7.30",
 		    "the server does not offer REQUIRETLS");
 	if (is_too_large(client, params))
@@ -207,17 +209,13 @@ smtp_transaction_settle(
 	finish(client, transaction, result);
 }
 
+/* What the oldest reply expected for transaction is to, or what comes next. */
 static enum smtp_phase
 phase_of(const struct smtp_client *client,
-    const struct smtp_transaction *transaction,
-    const struct smtp_outcome *outcome)
+    const struct smtp_transaction *transaction)
 {
 	const struct smtp_wire *wire = &client->wire;
 
-	/* The end was met by what the oldest transaction waited for. */
-	if (transaction == client->transactions[0] &&
-	    outcome->kind != SMTP_FAILED)
-		return outcome->phase;
 	for (unsigned i = 0; i < wire->len; i++) {
 		const struct smtp_expected *expected =
 		    &wire->ring[(wire->first + i) % SMTP_WIRE_WINDOW];
@@ -228,17 +226,28 @@ phase_of(const struct smtp_client *client,
 						     : transaction->next;
 }
 
+/* What has not left by now never will. */
+static bool
+is_sent(const struct smtp_client *client,
+    const struct smtp_transaction *transaction)
+{
+	return transaction->is_handed &&
+	    smtp_wire_has_left(&client->wire, transaction->end);
+}
+
 bool
 smtp_transaction_abandon(struct smtp_client *client,
-    struct smtp_transaction *transaction, const struct smtp_outcome *outcome)
+    struct smtp_transaction *transaction, bool is_oldest,
+    const struct smtp_outcome *outcome)
 {
 	const struct smtp_outcome *result = find_result(transaction);
 	struct smtp_outcome last = *outcome;
 
 	if (result == NULL) {
-		last.phase = phase_of(client, transaction, outcome);
-		last.in_doubt =
-		    transaction->is_handed && outcome->kind != SMTP_REPLIED;
+		if (!is_oldest)
+			last.phase = phase_of(client, transaction);
+		last.in_doubt = outcome->kind != SMTP_REPLIED &&
+		    is_sent(client, transaction);
 		result = &last;
 	}
 	const bool in_doubt = result->in_doubt;

@@ -238,6 +238,7 @@ smtp_transaction_send_stretch(struct smtp_client *client,
 		send_chunk(client, transaction, content, last);
 	else
 		send_text_chunk(client, transaction, content, last);
+	transaction->end = client->wire.written;
 }
 
 void

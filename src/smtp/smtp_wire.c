@@ -129,9 +129,16 @@ smtp_wire_pop(struct smtp_wire *wire, int64_t now)
 }
 
 void
-smtp_wire_forget(struct smtp_wire *wire)
+smtp_wire_shut(struct smtp_wire *wire)
 {
 	wire->len = 0;
+	buffer_empty(wire->output);
+}
+
+bool
+smtp_wire_has_left(const struct smtp_wire *wire, uint64_t octets)
+{
+	return wire->written - wire->output->len >= octets;
 }
 
 bool
@@ -139,8 +146,7 @@ smtp_wire_is_due(const struct smtp_wire *wire)
 {
 	const struct smtp_expected *oldest = smtp_wire_oldest(wire);
 
-	return oldest != NULL &&
-	    wire->written - wire->output->len >= oldest->due_after;
+	return oldest != NULL && smtp_wire_has_left(wire, oldest->due_after);
 }
 
 bool

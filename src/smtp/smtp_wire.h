@@ -78,8 +78,11 @@ void smtp_wire_expect(
 const struct smtp_expected *smtp_wire_oldest(const struct smtp_wire *wire);
 /* Only where one is expected. */
 void smtp_wire_pop(struct smtp_wire *wire, int64_t now);
-void smtp_wire_forget(struct smtp_wire *wire);
+/* Nothing more is expected, and nothing more goes out. */
+void smtp_wire_shut(struct smtp_wire *wire);
 
+/* Have so many octets, of all ever written, left? */
+bool smtp_wire_has_left(const struct smtp_wire *wire, uint64_t octets);
 /* Has the command of the oldest expected reply begun to leave? */
 bool smtp_wire_is_due(const struct smtp_wire *wire);
 /* May more be appended now? */

@@ -68,7 +68,7 @@ struct dialogue_player {
 	struct buffer *log;
 	struct transcript_cuts cuts;
 	int64_t now;
-	size_t given[8]; /* octets of content by message */
+	size_t given[16]; /* octets of content by message */
 };
 
 void dialogue_init(struct dialogue_player *player,

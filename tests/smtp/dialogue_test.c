@@ -201,15 +201,19 @@ do_start(struct dialogue_player *player, struct bytes rest)
 static void
 do_start_content(struct dialogue_player *player, struct bytes rest)
 {
+	player->given[0] = 0;
 	smtp_client_start_content(player->client, number(rest), player->now);
 }
 
 static void
 do_send(struct dialogue_player *player, struct bytes rest)
 {
+	const size_t index = number(rest) - 1;
+
 	cr_assert(smtp_client_can_send(player->client));
+	player->given[index] = 0;
 	smtp_client_send(player->client,
-	    &player->dialogue->messages[number(rest) - 1].message, player->now);
+	    &player->dialogue->messages[index].message, player->now);
 }
 
 static void
