@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
+/* sendmail has tables, too, and is linked with libc alone. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define FIRST_CAPACITY ((size_t)16)
