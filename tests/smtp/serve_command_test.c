@@ -205,6 +205,7 @@ Test(serve_command, takes_senders_as_they_are)
 	    {"C12 no UTF-8", "<\\xc0\\xaf@x>", NULL, "501 5.1.7 *"},
 	    {"C1 a line end inside", "<a\\r@x>", NULL, "501 5.5.4 *"},
 	    {"C16 a blank", " <a@b>", "<a@b>", NULL},
+	    {"C16 two blanks", "  <a@b>", "<a@b>", NULL},
 	    {"C16 a tab", "\\t<a@b>", NULL, "501 5.5.4 *"},
 	    {"bare", "<root>", "<root>", NULL},
 	    {"C2 text behind", "<x@y>%0d%0aDATA", NULL, "501 5.5.4 *"},

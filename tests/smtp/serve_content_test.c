@@ -302,6 +302,28 @@ Test(serve_content, goes_on_as_long_as_it_comes)
 	server_player_close(&session);
 }
 
+/* D1: lines are as long as they are; what to do about it is not ours. */
+Test(serve_content, has_lines_of_any_length)
+{
+	static const size_t sizes[] = {998, 999, 4096, 100000};
+	struct smtp_server_options options = server_player_options;
+
+	options.message_size_max = 0;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct server_player_row row = {"D1", NULL};
+		char *line = calloc(1, sizes[i] + 1), *text = NULL;
+		memset(line, 'x', sizes[i]);
+		cr_assert(
+		    asprintf(&text,
+			ENVELOPE DATA "C: %s\nC: .\nE: END %s\\r\\n\n" QUEUED,
+			line, line) > 0);
+		row.text = text;
+		server_player_check_rows(&row, 1, &options);
+		free(line);
+		free(text);
+	}
+}
+
 /* A message of 5 MB comes in a few long views, not line by line. */
 Test(serve_content, comes_in_long_stretches)
 {
