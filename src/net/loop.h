@@ -77,7 +77,8 @@ typedef void loop_signal_fn(int signal, void *ctx);
 struct loop_watch;
 typedef void loop_watch_fn(int fd, void *ctx);
 
-/* The caller frees the watch before the loop. */
+/* The caller frees the watch before the loop.  Only one loop of the process
+ * may watch signals. */
 struct loop_watch *loop_watch_signal(
     struct loop *loop, int signal, loop_signal_fn *fn, void *ctx);
 /* fn whenever fd is readable; fd stays the caller's. */

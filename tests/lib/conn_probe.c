@@ -132,3 +132,73 @@ tcp_pair(int *out_a, int *out_b)
 	cr_assert_geq(*out_b, 0);
 	close(listening);
 }
+
+void
+conn_ends_init(struct conn_ends *ends, bool is_tcp)
+{
+	int pair[2];
+
+	ends->descriptors = open_descriptors();
+	ends->loop = loop_new();
+	conn_probe_init(&ends->probe, ends->loop);
+	if (is_tcp)
+		tcp_pair(&pair[0], &pair[1]);
+	else
+		cr_assert_eq(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
+		    0);
+	conn_probe_accept(&ends->probe, pair[0]);
+	ends->other = pair[1];
+}
+
+void
+conn_ends_close_other(struct conn_ends *ends)
+{
+	close(ends->other);
+	ends->other = -1;
+}
+
+void
+conn_ends_clear(struct conn_ends *ends)
+{
+	conn_probe_clear(&ends->probe);
+	if (ends->other >= 0)
+		conn_ends_close_other(ends);
+	loop_free(ends->loop);
+	cr_expect_eq(open_descriptors(), ends->descriptors);
+}
+
+void
+conn_ends_reset_other(struct conn_ends *ends)
+{
+	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(
+	    ends->other, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	conn_ends_close_other(ends);
+}
+
+void
+conn_ends_say(struct conn_ends *ends, const char *text)
+{
+	cr_assert_eq(
+	    write(ends->other, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+void
+conn_ends_expect_heard(struct conn_ends *ends, const char *text)
+{
+	char heard[256] = "";
+
+	cr_assert_lt(strlen(text), sizeof(heard));
+	cr_assert_eq(recv(ends->other, heard, strlen(text), MSG_WAITALL),
+	    (ssize_t)strlen(text));
+	cr_expect_str_eq(heard, text);
+}
+
+void
+conn_probe_expect_read(const struct conn_probe *probe, const char *text)
+{
+	cr_expect(bytes_is(buffer_bytes(&probe->read), text), "read \"%.*s\"",
+	    BYTES_ARGS(buffer_bytes(&probe->read)));
+}

@@ -42,3 +42,23 @@ void conn_probe_take(struct conn_probe *probe);
 void tcp_pair(int *out_a, int *out_b);
 /* A listening socket there, with its address. */
 int tcp_listen(struct sockaddr_storage *out_address, socklen_t *out_len);
+
+/* A conn on one end, the bare socket on the other. */
+struct conn_ends {
+	struct loop *loop;
+	struct conn_probe probe;
+	int other; /* -1: closed */
+	int descriptors;
+};
+
+void conn_ends_init(struct conn_ends *ends, bool is_tcp);
+/* Every test ends here: no descriptor may be left open. */
+void conn_ends_clear(struct conn_ends *ends);
+void conn_ends_close_other(struct conn_ends *ends);
+/* Close it with a RST. */
+void conn_ends_reset_other(struct conn_ends *ends);
+/* The bare socket writes text. */
+void conn_ends_say(struct conn_ends *ends, const char *text);
+/* It reads text. */
+void conn_ends_expect_heard(struct conn_ends *ends, const char *text);
+void conn_probe_expect_read(const struct conn_probe *probe, const char *text);
