@@ -42,6 +42,16 @@ place_of(const struct setting *group, const char *path)
 							    : group->place;
 }
 
+/* Of the first of two values that was written. */
+static struct source_place
+place_of_either(
+    const struct setting *group, const char *path, const char *other)
+{
+	struct source_place place = place_of(group, path);
+
+	return place.source != NULL ? place : place_of(group, other);
+}
+
 static size_t
 length(const struct setting *list)
 {
@@ -437,7 +447,8 @@ check_numbers(const struct setting *root, struct diagnose *diagnose)
 
 	if (duration(root, "queue.delay_notice") >=
 	    duration(root, "queue.expire"))
-		diagnose_error(diagnose, place_of(root, "queue.delay_notice"),
+		diagnose_error(diagnose,
+		    place_of_either(root, "queue.delay_notice", "queue.expire"),
 		    "delay_notice must be shorter than expire (\"%s\"); "
 		    "\"0\" is none",
 		    text_of(root, "queue.expire"));
@@ -445,11 +456,15 @@ check_numbers(const struct setting *root, struct diagnose *diagnose)
 		diagnose_error(diagnose, retry->place,
 		    "retry needs at least one time; write [ \"5m\" ]");
 	if (size(root, "queue.inline_limit") > size(root, "queue.segment_size"))
-		diagnose_error(diagnose, place_of(root, "queue.inline_limit"),
+		diagnose_error(diagnose,
+		    place_of_either(
+			root, "queue.inline_limit", "queue.segment_size"),
 		    "inline_limit must not be above segment_size (\"%s\")",
 		    text_of(root, "queue.segment_size"));
 	if (size(root, "limits.message_size") > size(root, "limits.queue_size"))
-		diagnose_error(diagnose, place_of(root, "limits.message_size"),
+		diagnose_error(diagnose,
+		    place_of_either(
+			root, "limits.message_size", "limits.queue_size"),
 		    "message_size must not be above queue_size (\"%s\")",
 		    text_of(root, "limits.queue_size"));
 }

@@ -1,6 +1,7 @@
 #include "config/derive.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/endpoint.h"
@@ -83,6 +84,21 @@ derive_workers(struct setting *root)
 		cores = WORKERS_MAX;
 	(void)snprintf(text, sizeof(text), "%ld", cores); /* fits */
 	put(root, "workers", text);
+}
+
+/* A short life needs no notice of its delay. */
+static void
+derive_notice(struct setting *root)
+{
+	int64_t expire;
+	int64_t notice;
+
+	if (setting_find(root, "queue.delay_notice") == NULL &&
+	    duration_parse(bytes_of(text_of(root, "queue.expire")), &expire) &&
+	    duration_parse(
+		bytes_of(text_of(root, "queue.delay_notice")), &notice) &&
+	    notice >= expire)
+		put(root, "queue.delay_notice", "0");
 }
 
 /* ---- doors ---- */
@@ -286,6 +302,7 @@ derive_settings(struct setting *root)
 
 	derive_identity(root);
 	derive_workers(root);
+	derive_notice(root);
 	derive_doors(root);
 	for (size_t i = 0; upstreams != NULL && i < upstreams->count; i++)
 		derive_upstream(upstreams->items[i]);

@@ -114,7 +114,7 @@ compare(const void *left, const void *right)
 	return strcmp(a->text, b->text);
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 add(struct diagnose *diagnose, struct source_place place, bool is_error,
     const char *format, va_list args)
 {

@@ -54,7 +54,9 @@ guess_try(struct guess *guess, const char *candidate)
 	unsigned distance =
 	    edit_distance(guess->word, word_len, candidate, candidate_len);
 	/* Near enough: one letter in a short word, a third of a long one. */
-	if (distance > 1 + word_len / 3 || distance >= candidate_len)
+	size_t most = word_len < 6 ? 1 : word_len / 3;
+	if (distance > most || distance >= candidate_len ||
+	    distance >= word_len)
 		return;
 	if (guess->best == NULL || distance < guess->distance) {
 		guess->best = candidate;

@@ -202,8 +202,7 @@ find_elsewhere(const struct option_group *group, const char *name)
 {
 	for (const struct option *option = group->options; option->name != NULL;
 	     option++) {
-		if (option->type != OPTION_GROUP &&
-		    option->type != OPTION_GROUPS)
+		if (option->group == NULL)
 			continue;
 		const char *mark = option->type == OPTION_GROUPS ? "[]" : "";
 		if (option_find(option->group, name) != NULL)
@@ -237,10 +236,12 @@ tell_unknown(const struct reader *reader, const struct option_group *group,
 		    where, guess.best);
 		return;
 	}
-	char *path = option_find(reader->root, name) != NULL
-	    ? memory_copy_text(name)
-	    : find_elsewhere(reader->root, name);
-	if (path != NULL)
+	char *path = find_elsewhere(reader->root, name);
+	if (option_find(reader->root, name) != NULL)
+		diagnose_error(reader->diagnose, place,
+		    "unknown setting '%s'%s%s; write it outside of all groups",
+		    name, in, where);
+	else if (path != NULL)
 		diagnose_error(reader->diagnose, place,
 		    "unknown setting '%s'%s%s; did you mean '%s'?", name, in,
 		    where, path);

@@ -73,7 +73,7 @@ slot(const struct setting *group, struct bytes name)
 	for (size_t i = 0; i < group->count; i++)
 		if (bytes_is(name, group->group->options[i].name))
 			return &group->items[i];
-	assert(!"the table has this option");
+	assert(false); /* the table has this option */
 	return NULL;
 }
 

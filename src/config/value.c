@@ -175,11 +175,12 @@ tell_choice(const struct option *option, const char *text, bool later,
 		    option->name, text, BYTES_ARGS(all));
 	else if (guess.best != NULL)
 		diagnose_error(diagnose, place,
-		    "unknown %s \"%s\"; did you mean \"%s\"?", option->name,
-		    text, guess.best);
+		    "\"%s\" is unknown to '%s'; did you mean \"%s\"?", text,
+		    option->name, guess.best);
 	else
-		diagnose_error(diagnose, place, "unknown %s \"%s\"; write %.*s",
-		    option->name, text, BYTES_ARGS(all));
+		diagnose_error(diagnose, place,
+		    "\"%s\" is unknown to '%s'; write %.*s", text, option->name,
+		    BYTES_ARGS(all));
 	buffer_clear(&choices);
 }
 
