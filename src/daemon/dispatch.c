@@ -801,11 +801,8 @@ dispatch_result(
 		order_done(dispatch, entry, order, now);
 		break;
 	case ORDER_REROUTED:
-		order_put_back(dispatch, entry, order, now);
-		break;
-	case ORDER_UPSTREAM_FAILED:
+	case ORDER_UPSTREAM_FAILED: /* perhaps by another route */
 	case ORDER_FAILED:
-		order->settlement.route = order->route;
 		order_put_back(dispatch, entry, order, now);
 		break;
 	case ORDER_DAMAGED:

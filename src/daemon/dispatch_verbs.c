@@ -181,20 +181,20 @@ bool
 dispatch_verbs_step(struct dispatch *dispatch, struct clock_time now)
 {
 	struct bulk *bulk = TAILQ_FIRST(&dispatch->bulks);
+	int seen = 0;
 
-	for (int i = 0; bulk != NULL && i < PIECE; i++) {
-		if (bulk->loading >= LOADING)
-			return false;
+	while (bulk != NULL && seen < PIECE && bulk->loading < LOADING) {
 		struct ledger_entry *entry = next_entry(dispatch, bulk);
-		if (entry == NULL) {
-			if (bulk->loading > 0)
-				return false;
+		if (entry == NULL && bulk->loading == 0) {
 			bulk_over(dispatch, bulk);
 			return true;
 		}
+		if (entry == NULL)
+			break;
 		handle_entry(dispatch, bulk, entry, now);
+		seen++;
 	}
-	return bulk != NULL;
+	return seen > 0;
 }
 
 /* "x.example" is that domain, "@x.example" its subdomains, too. */

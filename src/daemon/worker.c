@@ -79,6 +79,9 @@ attempt_over(const struct attempt_result *result, void *ctx)
 	struct error error;
 
 	if (result->upstream_failed) {
+		order->settlement.route =
+		    settle_next_route(order->worker->options->settle,
+			order->message, order->route);
 		answer(order, ORDER_UPSTREAM_FAILED, result->reason);
 		return;
 	}

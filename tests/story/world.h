@@ -1,0 +1,60 @@
+/*
+ * A world for dispatch: virtual clock, a disk that is a list, upstreams that do
+ * as they are told.  What happens is written down as text, one line for each
+ * event, "[seconds] what", and the text is what a test compares.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "daemon/dispatch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORLD_UPSTREAMS 2
+
+enum upstream_mood {
+	MOOD_GOOD,      /* takes everything */
+	MOOD_DOWN,      /* cannot be reached */
+	MOOD_TEMPORARY, /* 451 to every recipient */
+	MOOD_PERMANENT  /* 550 to every recipient */
+};
+
+struct world_message;
+
+struct world {
+	struct dispatch *dispatch;
+	struct settle_options settle;
+	struct clock_time now;
+	int64_t start;
+	enum upstream_mood moods[WORLD_UPSTREAMS];
+	int disk_errno; /* commits fail with this; 0: they succeed */
+
+	struct world_message *disk; /* what is durable */
+	uint32_t next_offset;
+	struct buffer story;
+	uint64_t first_id;
+};
+
+/* rules: borrowed. */
+void world_init(
+    struct world *world, const struct route_rule *rules, size_t rule_count);
+void world_clear(struct world *world);
+
+/* Submit a message from sender to recipients (blanks between); the answer of
+ * its receipt goes into the story. */
+void world_submit(
+    struct world *world, const char *sender, const char *recipients);
+/* Carry out everything that is to be done by now. */
+void world_settle(struct world *world);
+/* Let time pass, stopping wherever something is to be done. */
+void world_pass(struct world *world, int64_t ms);
+/* The process dies and starts again on what is durable. */
+void world_crash(struct world *world);
+/* Messages that are durable. */
+size_t world_disk_size(const struct world *world);
+/* Number of the message, as the story counts them, to its id. */
+uint64_t world_id(const struct world *world, unsigned number);
+
+/* The story so far is expected; it is forgotten then. */
+void world_expect(struct world *world, const char *expected);
