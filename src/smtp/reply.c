@@ -43,7 +43,7 @@ read_line(struct reply_reader *reader, struct bytes line)
 {
 	const struct bytes content = without_line_end(line);
 	const int code = line_code(content);
-	const bool is_last = content.len == 3 || content.data[3] == ' ';
+	const bool is_last = content.len <= 3 || content.data[3] == ' ';
 
 	if (code == 0 || (reader->code != 0 && code != reader->code))
 		return REPLY_MALFORMED;

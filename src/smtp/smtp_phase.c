@@ -300,14 +300,16 @@ smtp_phase_advance(struct smtp_client *client)
 		    "plaintext behind STARTTLS", BYTES_NONE);
 		return true;
 	}
+	/* All that a reply leads to is done before the next is looked at: then
+	 * it does not matter whether they came together. */
+	if (!client->has_ended && send_next(client))
+		return true;
 	if (read_one_reply(client))
 		return true;
 	if (client->has_ended) {
 		end_here(client, SMTP_CLOSED, buffer_bytes(&client->ending));
 		return true;
 	}
-	if (send_next(client))
-		return true;
 	if (client->now >= smtp_client_deadline(client)) {
 		end_timed_out(client);
 		return true;
