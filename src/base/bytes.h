@@ -15,7 +15,7 @@ struct bytes {
 };
 
 #define BYTES_NONE ((struct bytes){"", 0})
-/* Bytes of a string literal, usable in initialisers of tables. */
+/* Bytes of a string literal. */
 #define BYTES(literal) ((struct bytes){"" literal, sizeof(literal) - 1})
 /* For "%.*s": two arguments. */
 #define BYTES_ARGS(bytes) ((int)(bytes).len), ((bytes).data)
