@@ -345,8 +345,13 @@ read_header(
 	struct bytes seen = bytes_first(content, HEADER_SIZE_MAX);
 	struct bytes header = bytes_first(seen, header_len(seen));
 
-	/* Recipients further down would be lost, a Bcc there be told. */
-	if (header.len == seen.len && seen.len < content.len)
+	/*
+	 * Recipients further down would be lost, a Bcc there be told.  The
+	 * header is known to end where a whole line follows that is none of
+	 * its own.
+	 */
+	bool ends = bytes_contains(bytes_from(seen, header.len), '\n');
+	if (!ends && seen.len < content.len)
 		return error_set(error, ERROR_DATA,
 		    "the header is longer than %d octets", HEADER_SIZE_MAX);
 	if (!dropfile_header_recipients(header, envelope, error))

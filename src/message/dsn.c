@@ -14,11 +14,12 @@
 /* What the kinds are called. */
 static const struct kind_row {
 	const char *action;
-	const char *status; /* where none is known */
+	const char *unknown; /* status where none fits */
+	const char *expired; /* where a temporary one has become final */
 } kinds[] = {
-    [REPORT_FAILED] = {"failed", "5.0.0"},
-    [REPORT_DELAYED] = {"delayed", "4.0.0"},
-    [REPORT_RELAYED] = {"relayed", "2.0.0"},
+    [REPORT_FAILED] = {"failed", "5.0.0", "4.4.7"},
+    [REPORT_DELAYED] = {"delayed", "4.0.0", "4.0.0"},
+    [REPORT_RELAYED] = {"relayed", "2.0.0", "2.0.0"},
 };
 
 static bool
@@ -44,13 +45,14 @@ is_status(struct bytes text)
 const char *
 dsn_status(const struct dsn *dsn, size_t recipient)
 {
+	const struct kind_row *kind = &kinds[dsn->kind];
 	const char *status =
 	    dsn->message->progress.recipients[recipient].status;
 
 	if (status == NULL || !is_status(bytes_of(status)))
-		return kinds[dsn->kind].status;
-	if (dsn->kind == REPORT_FAILED && status[0] != '5')
-		return "4.4.7";
+		return kind->unknown;
+	if (status[0] != kind->unknown[0])
+		return status[0] == '4' ? kind->expired : kind->unknown;
 	return status;
 }
 

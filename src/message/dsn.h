@@ -26,7 +26,8 @@ struct dsn {
 	bool utf8;           /* the report goes by SMTPUTF8 */
 };
 
-/* The enhanced code to report; given up after failing for a while is 4.4.7. */
+/* The enhanced code to report, of the class that fits the kind; what failed for
+ * a while and was then given up is 4.4.7. */
 const char *dsn_status(const struct dsn *dsn, size_t recipient);
 /* Does a reason begin with a reply code: the peer's words, not ours?  NULL does
  * not. */

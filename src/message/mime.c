@@ -132,6 +132,7 @@ plan_body(
 {
 	bool only_long = is_only_long(mime, &body->traits);
 
+	assert(part->kind != PART_MULTIPART);
 	if (!is_problem(mime, &body->traits))
 		return (struct plan){ACTION_COPY, part->encoding};
 	switch (part->kind) {
@@ -148,7 +149,6 @@ plan_body(
 	case PART_MULTIPART:
 		break;
 	}
-	assert(!"a multipart has no body");
 	return (struct plan){ACTION_COPY, part->encoding};
 }
 
@@ -163,20 +163,25 @@ declared_encoding(const struct mime *mime, const struct part *part)
 	return part->encoding;
 }
 
-/* A sealed part and all that is in it stays as it is, declaration too: nobody
- * minds "8bit" over ASCII. */
+/*
+ * A sealed part and all that is in it stays as it is, declaration too: nobody
+ * minds "8bit" over ASCII.  A header without an empty line behind it gets one
+ * where what follows is changed: that may look like a field now.
+ */
 static struct plan
-plan_header(struct mime *mime, const struct part *part,
-    const struct stretch *header, const struct plan *body)
+plan_header(struct mime *mime, const struct part *part)
 {
+	const struct stretch *header = &mime->parts.stretches[part->header];
+	const struct plan *next = &mime->plans[part->header + 1];
 	enum transfer_encoding encoding = declared_encoding(mime, part);
 
 	if (part->kind == PART_SEALED)
 		encoding = part->encoding;
-	if (body != NULL && body->action == ACTION_ENCODE)
-		encoding = body->encoding;
-	bool change =
-	    encoding != part->encoding || is_problem(mime, &header->traits);
+	if (next->action == ACTION_ENCODE)
+		encoding = next->encoding;
+	bool change = encoding != part->encoding ||
+	    is_problem(mime, &header->traits) ||
+	    (!part->is_ended && next->action != ACTION_COPY);
 	if (change && header->len > HEADER_SIZE_MAX)
 		refuse(mime, refuse_header);
 	return (struct plan){change ? ACTION_HEADER : ACTION_COPY, encoding};
@@ -190,20 +195,6 @@ plan_glue(const struct mime *mime, const struct stretch *glue)
 	return (struct plan){
 	    is_problem(mime, &glue->traits) ? ACTION_MASK : ACTION_COPY,
 	    TRANSFER_7BIT};
-}
-
-static void
-plan_part(struct mime *mime, const struct part *part)
-{
-	const struct stretch *stretches = mime->parts.stretches;
-	struct plan *body = NULL;
-
-	if (part->body != SIZE_MAX) {
-		body = &mime->plans[part->body];
-		*body = plan_body(mime, part, &stretches[part->body]);
-	}
-	mime->plans[part->header] =
-	    plan_header(mime, part, &stretches[part->header], body);
 }
 
 /* Is anything done at all, and will octets above 0x7f be left? */
@@ -233,12 +224,17 @@ plan_all(struct mime *mime)
 	const struct parts *parts = &mime->parts;
 
 	mime->plans = memory_array(parts->stretch_count, sizeof(struct plan));
-	for (size_t i = 0; i < parts->part_count; i++)
-		plan_part(mime, &parts->parts[i]);
 	for (size_t i = 0; i < parts->stretch_count; i++) {
-		if (parts->stretches[i].kind == STRETCH_GLUE)
-			mime->plans[i] = plan_glue(mime, &parts->stretches[i]);
+		const struct stretch *stretch = &parts->stretches[i];
+		if (stretch->kind == STRETCH_BODY)
+			mime->plans[i] = plan_body(
+			    mime, &parts->parts[stretch->part], stretch);
+		else if (stretch->kind == STRETCH_GLUE)
+			mime->plans[i] = plan_glue(mime, stretch);
 	}
+	for (size_t i = 0; i < parts->part_count; i++)
+		mime->plans[parts->parts[i].header] =
+		    plan_header(mime, &parts->parts[i]);
 	sum_up(mime);
 }
 
@@ -331,9 +327,8 @@ write_header(struct mime *mime, struct bytes header, const struct part *part,
 	}
 	if (encoding_changes)
 		write_encoding(mime, output, part, encoding);
-	/* A part without an empty line must have one now. */
-	buffer_append(output,
-	    behind.len > 0 || !encoding_changes ? behind : BYTES("\r\n"));
+	/* What follows may look like a field, now that it is converted. */
+	buffer_append(output, behind.len > 0 ? behind : BYTES("\r\n"));
 	return true;
 }
 
@@ -528,6 +523,7 @@ static void
 write_piece(struct mime *mime, const struct plan *plan, struct bytes piece,
     struct buffer *output)
 {
+	assert(plan->action != ACTION_HEADER && plan->action != ACTION_REFUSE);
 	switch (plan->action) {
 	case ACTION_COPY:
 		buffer_append(output, piece);
@@ -548,7 +544,7 @@ write_piece(struct mime *mime, const struct plan *plan, struct bytes piece,
 		break;
 	case ACTION_HEADER:
 	case ACTION_REFUSE:
-		assert(!"no pieces of these");
+		break;
 	}
 }
 

@@ -27,6 +27,12 @@ static const char opening_postmaster[] =
     "sent as one. It could not be delivered to the recipients below, and it "
     "will not be tried again. You are told as postmaster.";
 
+static const char closing_full[] =
+    "Below, for programs, is the same once more, and then the message itself.";
+static const char closing_header[] =
+    "Below, for programs, is the same once more, and then the header of the "
+    "message.";
+
 /* What to do, by the enhanced code without its class; the first that fits. */
 static const struct advice {
 	const char *code;
@@ -160,7 +166,7 @@ append_reason(const struct recipient_progress *progress, struct buffer *buffer)
 		buffer_append(buffer, host);
 		buffer_append_text(buffer, " said:\r\n");
 	} else if (host.len > 0) {
-		buffer_append_text(buffer, "    With ");
+		buffer_append_text(buffer, "    At ");
 		buffer_append(buffer, host);
 		buffer_append_text(buffer, ":\r\n");
 	}
@@ -193,9 +199,6 @@ notice_append(const struct dsn *dsn, struct buffer *buffer, bool full)
 	append_facts(dsn, buffer);
 	for (size_t i = 0; i < dsn->count; i++)
 		append_recipient(dsn, buffer, dsn->recipients[i]);
-	append_paragraph(buffer,
-	    full ? "Below, for programs, is the same once more, and then the "
-		   "message itself."
-		 : "Below, for programs, is the same once more, and then the "
-		   "header of the message.");
+	append_wrapped(
+	    buffer, "", bytes_of(full ? closing_full : closing_header));
 }

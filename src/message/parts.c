@@ -354,9 +354,10 @@ is_in_digest(const struct walk *walk)
 	    walk->parts->parts[walk->open[walk->depth - 1]].is_digest;
 }
 
-/* Read the header that ends here, and begin what it says. */
+/* Read the header that ends here, and begin what it says; by an empty line, or
+ * by something else. */
 static bool
-end_header(struct walk *walk, uint64_t offset)
+end_header(struct walk *walk, uint64_t offset, bool is_empty_line)
 {
 	struct stretch *stretch = current(walk);
 	struct part *part = &walk->parts->parts[walk->part];
@@ -376,6 +377,7 @@ end_header(struct walk *walk, uint64_t offset)
 	if (part->kind == PART_MULTIPART && walk->depth == PARTS_DEPTH_MAX)
 		part->kind = PART_OPAQUE;
 	walk->in_header = false;
+	part->is_ended = is_empty_line;
 	if (part->kind == PART_MULTIPART) {
 		walk->open[walk->depth] = walk->part;
 		walk->depth++;
@@ -452,6 +454,7 @@ give_up(struct walk *walk, uint64_t offset)
 	walk->in_header = false;
 	begin_part(walk, offset);
 	walk->parts->parts[walk->part].kind = PART_OPAQUE;
+	walk->parts->parts[walk->part].is_ended = true;
 	walk->parts->parts[walk->part].body = walk->parts->stretch_count;
 	begin_stretch(walk, STRETCH_BODY, offset);
 	walk->in_header = false;
@@ -478,7 +481,7 @@ take_header_line(struct walk *walk, const struct line *line, bool *out_taken)
 		add_line(walk, line);
 	if (*out_taken && !empty)
 		return true;
-	return end_header(walk, line->offset + (empty ? line->len : 0));
+	return end_header(walk, line->offset + (empty ? line->len : 0), empty);
 }
 
 static bool
@@ -543,7 +546,7 @@ take_all(struct walk *walk, struct line *line, char *memory)
 		if (!take_line(walk, line))
 			return false;
 	}
-	return !walk->in_header || end_header(walk, offset);
+	return !walk->in_header || end_header(walk, offset, false);
 }
 
 bool

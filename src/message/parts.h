@@ -62,6 +62,7 @@ struct part {
 	bool is_digest;   /* multipart/digest: its parts are messages */
 	bool has_type;    /* Content-Type was there */
 	bool has_version; /* MIME-Version was there */
+	bool is_ended;    /* the header, by an empty line */
 	char charset[48]; /* or "" */
 	char boundary[PARTS_BOUNDARY_MAX + 1]; /* of a multipart */
 	size_t header;                         /* its stretch */

@@ -3,7 +3,9 @@
 #include "message/header.h"
 #include "message/transfer.h"
 
-#include <string.h>
+/* What may follow before a break: "=", two octets that get escaped, and the "="
+ * of the break. */
+#define UNBROKEN_MAX 8
 
 /* Octets of the UTF-8 character that c begins; 1 for all else. */
 static size_t
@@ -48,8 +50,7 @@ repair_quoted(struct repair *repair, struct bytes piece, struct buffer *output)
 			repair->escape_left = 0;
 			continue;
 		}
-		bool full =
-		    repair->column >= HEADER_LINE_MAX - 2 * strlen("=XX");
+		bool full = repair->column >= HEADER_LINE_MAX - UNBROKEN_MAX;
 		if (full && repair->escape_left == 0) {
 			buffer_append_text(output, "=\r\n");
 			repair->column = 0;
@@ -60,7 +61,8 @@ repair_quoted(struct repair *repair, struct bytes piece, struct buffer *output)
 		else
 			buffer_append_char(output, (char)c);
 		repair->column += output->len - before;
-		/* "====" is no escape in an escape, or no break would be safe. */
+		/* "====" is no escape in an escape, or no break would be safe.
+		 */
 		if (repair->escape_left > 0)
 			repair->escape_left--;
 		else if (c == '=')
