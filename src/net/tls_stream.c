@@ -203,7 +203,7 @@ certificate_seen(int is_good, X509_STORE_CTX *store)
 	memcpy(stream->refusal, reason.data, reason.len);
 	stream->refusal[reason.len] = '\0';
 	buffer_clear(&text);
-	return is_good;
+	return 0;
 }
 
 int
