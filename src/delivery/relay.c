@@ -380,25 +380,18 @@ take_back_transaction(struct attempt *attempt)
 			attempt->recipients[i].state = ATTEMPT_WAITS;
 }
 
-/* The server may close a session that is in use as it likes; told or not, that
- * says nothing of a new one. */
+/*
+ * Nothing was said of this message, by a session that had been in use: the
+ * server may close those as it likes, and that says nothing of a new one.
+ */
 static bool
 is_stale_session(struct relay *relay, const struct smtp_outcome *outcome)
 {
-	return !relay->is_first && relay->deaths++ < DEATHS_MAX &&
-	    (outcome->kind != SMTP_REPLIED || outcome->code == 421 ||
-		outcome->phase == SMTP_PHASE_RSET);
-}
+	const bool is_unheard = outcome->phase == SMTP_PHASE_RSET ||
+	    (outcome->phase == SMTP_PHASE_MAIL &&
+		(outcome->code == 0 || outcome->code == 421));
 
-static enum upstream_job_state
-refused(struct attempt *attempt, const struct smtp_outcome *outcome,
-    const struct verdict *verdict)
-{
-	take_back_transaction(attempt);
-	if (is_stale_session(attempt->relay, outcome))
-		return UPSTREAM_JOB_AGAIN;
-	attempt_fail_upstream(attempt, verdict);
-	return finish(attempt, UPSTREAM_JOB_REFUSED);
+	return is_unheard && !relay->is_first && relay->deaths++ < DEATHS_MAX;
 }
 
 static enum upstream_job_state
@@ -410,8 +403,14 @@ done(struct attempt *attempt, const struct smtp_outcome *outcome)
 	attempt->result.in_doubt |= outcome->in_doubt;
 	if (attempt->relay->failure[0] != '\0')
 		return fail_local(attempt, attempt->relay->failure);
-	if (verdict.scope == VERDICT_UPSTREAM)
-		return refused(attempt, outcome, &verdict);
+	if (is_stale_session(attempt->relay, outcome)) {
+		take_back_transaction(attempt);
+		return UPSTREAM_JOB_AGAIN;
+	}
+	if (verdict.scope == VERDICT_UPSTREAM) {
+		attempt_fail_upstream(attempt, &verdict);
+		return finish(attempt, UPSTREAM_JOB_REFUSED);
+	}
 	settle_transaction(attempt, &verdict);
 	/* After a "later" no further transaction is begun now. */
 	if (verdict.scope == VERDICT_MESSAGE && verdict.action == VERDICT_AGAIN)

@@ -262,7 +262,7 @@ session_over(
 		upstream->tls_at = now_of(upstream) + WITHOUT_TLS;
 		log_warning("%s: going on without TLS: %s",
 		    session_remote(seat->session), reason);
-	} else if (!was_ready || seat->is_refused) {
+	} else if ((!was_ready || seat->is_refused) && !upstream->is_draining) {
 		session_failed(seat, seat->is_refused ? seat->refusal : reason);
 	}
 	remove_seat(seat);

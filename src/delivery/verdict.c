@@ -72,6 +72,10 @@ static struct judgement
 judge_mail(const struct smtp_outcome *outcome, struct verdict_context context)
 {
 	(void)context;
+	/* All of it was sent along with MAIL, and may be what broke the server.
+	 */
+	if (outcome->in_doubt)
+		return (struct judgement){VERDICT_MESSAGE, VERDICT_AGAIN};
 	if (outcome->code == 0 || outcome->code == 421 ||
 	    wants_login(outcome->code))
 		return (struct judgement){VERDICT_UPSTREAM, VERDICT_AGAIN};
