@@ -2,8 +2,8 @@
  * The queue as Postfix's mailq prints it, which monitoring programs read:
  *
  *   -Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------
- *   4bXkzM2wQ1t*    1337 Mon Nov 23 05:52:00  root@web1.example
- *       (connect to smtp.example.com[192.0.2.1]:587: Connection refused)
+ *   4bXkzM2wQ1t*   1337 Mon Nov 23 05:52:00  root@web1.example
+ *                   (connect to smtp.example.com: Connection refused)
  *                                            ops@example.com
  *
  *   -- 1 Kbytes in 1 Request.
