@@ -14,10 +14,10 @@
  * writing, or two full pipes stand face to face (RFC 2920 3.1).
  *
  * Commands are pipelined where offered (RFC 2920): every command sent pushes an
- * expected reply, every reply pops one.  A reply that nobody expects, one to a
- * command of which no octet has left the output yet, an early final reply, or
- * nonsense means that we are out of step with the peer: the session fails and
- * the connection must be closed.
+ * expected reply, every reply pops one.  A reply that nobody expects, one to
+ * what has not left the output yet (an early final reply is such), or nonsense
+ * means that we are out of step with the peer: the session fails and the
+ * connection must be closed.
  *
  * Result is independent of how the input is cut.
  */

@@ -157,6 +157,17 @@ handle_reply(struct smtp_client *client, const struct reply *reply)
 		phase->replied(client, &expected, reply);
 }
 
+/* The line that is none of a reply is at the front of the input. */
+static void
+handle_nonsense(struct smtp_client *client)
+{
+	struct bytes rest = buffer_bytes(client->input);
+	const struct bytes line = bytes_trim(bytes_cut(&rest, '\n'));
+
+	smtp_client_malformed(
+	    client, current_phase(client), "not an SMTP reply", line);
+}
+
 /* True where a whole reply, or what is none, was taken. */
 static bool
 read_one_reply(struct smtp_client *client)
@@ -173,8 +184,7 @@ read_one_reply(struct smtp_client *client)
 	case REPLY_UNFINISHED:
 		return false;
 	case REPLY_MALFORMED:
-		smtp_client_malformed(client, current_phase(client),
-		    "not an SMTP reply", buffer_bytes(client->input));
+		handle_nonsense(client);
 		return true;
 	case REPLY_FINISHED:
 		break;

@@ -6,8 +6,8 @@
 #include <assert.h>
 
 static void
-end_line(struct smtp_client *client, struct smtp_transaction *transaction,
-    enum smtp_phase phase)
+end_line_with(struct smtp_client *client, struct smtp_transaction *transaction,
+    enum smtp_phase phase, struct bytes payload)
 {
 	const struct smtp_expected expected = {
 	    .phase = phase,
@@ -16,7 +16,15 @@ end_line(struct smtp_client *client, struct smtp_transaction *transaction,
 	};
 
 	transaction->outstanding++;
-	smtp_wire_end(&client->wire, expected, false, client->now);
+	smtp_wire_end_with(
+	    &client->wire, expected, payload, false, client->now);
+}
+
+static void
+end_line(struct smtp_client *client, struct smtp_transaction *transaction,
+    enum smtp_phase phase)
+{
+	end_line_with(client, transaction, phase, BYTES_NONE);
 }
 
 void
@@ -176,8 +184,7 @@ smtp_transaction_send_content(
 	    client, SMTP_CLIENT_WANT_CONTENT, transaction->message, 0, NULL);
 }
 
-/* A stretch of content and, where last, the dot; its reply is due once the
- * first octet of ".\r\n" has left. */
+/* A stretch of content and, where last, the dot. */
 static void
 send_stretch(struct smtp_client *client, struct smtp_transaction *transaction,
     struct bytes content, bool last)
@@ -190,7 +197,6 @@ send_stretch(struct smtp_client *client, struct smtp_transaction *transaction,
 	    (struct smtp_expected){
 		.phase = SMTP_PHASE_END,
 		.transaction = transaction,
-		.due_after = client->wire.written - 2,
 	    },
 	    client->now);
 }
@@ -204,9 +210,8 @@ send_chunk(struct smtp_client *client, struct smtp_transaction *transaction,
 		return;
 	struct buffer *line = smtp_wire_begin(&client->wire, "BDAT");
 	buffer_printf(line, " %zu%s", chunk.len, last ? " LAST" : "");
-	end_line(
-	    client, transaction, last ? SMTP_PHASE_END : SMTP_PHASE_CONTENT);
-	smtp_wire_raw(&client->wire, chunk, false);
+	end_line_with(client, transaction,
+	    last ? SMTP_PHASE_END : SMTP_PHASE_CONTENT, chunk);
 	transaction->chunk_sent = true;
 }
 

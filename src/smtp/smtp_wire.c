@@ -64,17 +64,24 @@ smtp_wire_is_line(const struct smtp_wire *wire)
 }
 
 void
-smtp_wire_end(struct smtp_wire *wire, struct smtp_expected expected,
-    bool secret, int64_t now)
+smtp_wire_end_with(struct smtp_wire *wire, struct smtp_expected expected,
+    struct bytes payload, bool secret, int64_t now)
 {
 	assert(smtp_wire_is_line(wire));
 
-	expected.due_after = wire->written + 1;
-	smtp_wire_expect(wire, expected, now);
 	buffer_append_text(&wire->line, "\r\n");
 	smtp_wire_raw(wire, buffer_bytes(&wire->line), secret);
+	smtp_wire_raw(wire, payload, secret);
+	smtp_wire_expect(wire, expected, now);
 	if (secret)
 		buffer_clear_secret(&wire->line);
+}
+
+void
+smtp_wire_end(struct smtp_wire *wire, struct smtp_expected expected,
+    bool secret, int64_t now)
+{
+	smtp_wire_end_with(wire, expected, BYTES_NONE, secret, now);
 }
 
 void
@@ -106,6 +113,7 @@ smtp_wire_expect(
 
 	if (wire->len == 0)
 		wire->since = now;
+	expected.due_after = wire->written;
 	wire->ring[(wire->first + wire->len) % SMTP_WIRE_WINDOW] = expected;
 	wire->len++;
 	if (wire->len > wire->most)

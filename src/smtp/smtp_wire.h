@@ -28,8 +28,8 @@ struct smtp_expected {
 	enum smtp_phase phase;
 	struct smtp_transaction *transaction; /* or NULL */
 	size_t recipient;                     /* RCPT: its index */
-	/* Octets, of all ever written, that must have left before the reply can
-	 * come: up to the first of its command. */
+	/* Octets, of all ever written, that must have left before the reply
+	 * can come: up to the last of its command.  Set by expect(). */
 	uint64_t due_after;
 };
 
@@ -63,6 +63,9 @@ struct buffer *smtp_wire_begin(struct smtp_wire *wire, const char *verb);
 /* secret: it holds credentials; no copy of it stays here. */
 void smtp_wire_end(struct smtp_wire *wire, struct smtp_expected expected,
     bool secret, int64_t now);
+/* The same for a command that octets belong to, which follow its line. */
+void smtp_wire_end_with(struct smtp_wire *wire, struct smtp_expected expected,
+    struct bytes payload, bool secret, int64_t now);
 /* Would the command under construction stay one line? */
 bool smtp_wire_is_line(const struct smtp_wire *wire);
 /* Octets as they are, with no reply expected. */
@@ -71,7 +74,7 @@ void smtp_wire_raw(struct smtp_wire *wire, struct bytes octets, bool secret);
 void smtp_wire_content(struct smtp_wire *wire, struct dot_encoder *encoder,
     struct bytes content, bool last);
 
-/* Expect a reply, due once due_after octets have left. */
+/* Expect a reply to what was written last. */
 void smtp_wire_expect(
     struct smtp_wire *wire, struct smtp_expected expected, int64_t now);
 /* NULL where nothing is expected. */
@@ -83,7 +86,7 @@ void smtp_wire_shut(struct smtp_wire *wire);
 
 /* Have so many octets, of all ever written, left? */
 bool smtp_wire_has_left(const struct smtp_wire *wire, uint64_t octets);
-/* Has the command of the oldest expected reply begun to leave? */
+/* Has the command of the oldest expected reply left? */
 bool smtp_wire_is_due(const struct smtp_wire *wire);
 /* May more be appended now? */
 bool smtp_wire_has_room(const struct smtp_wire *wire);

@@ -124,7 +124,7 @@ static const struct dialogue words[] = {
 	.with_texts = true),
     TALK("nonsense is told, printable",
 	EHLO "S: he\\x1bllo\n"
-	     "E: OVER EHLO malformed: not an SMTP reply: he?llo??\n",
+	     "E: OVER EHLO malformed: not an SMTP reply: he?llo\n",
 	.with_texts = true),
     TALK("a reply that was not due",
 	GREETED "S: 250 ok\n"
