@@ -1,6 +1,6 @@
 #include "queue/facts.h"
 
-#include "queue/wire.h"
+#include "queue/packed.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,24 +19,24 @@ facts_put_envelope(struct buffer *buffer, const struct envelope *envelope)
 	unsigned flags = (envelope->utf8 ? ENVELOPE_UTF8 : 0) |
 	    (envelope->require_tls ? ENVELOPE_TLS : 0);
 
-	wire_put16(buffer, FIXED_LEN);
+	packed_put16(buffer, FIXED_LEN);
 	buffer_append_char(buffer, (char)flags);
 	buffer_append_char(buffer, (char)envelope->body);
 	buffer_append_char(buffer, (char)envelope->ret);
 	buffer_append_char(buffer, (char)envelope->origin);
-	wire_put16(buffer, 0);
-	wire_put64(buffer, (uint64_t)envelope->arrived_at);
-	wire_put64(buffer, envelope->drop_key);
-	wire_put32(buffer, envelope->uid);
-	wire_put32(buffer, (uint32_t)envelope->recipient_count);
-	wire_put64(buffer, 0);
-	wire_put_text(buffer, envelope->sender);
-	wire_put_text(buffer, envelope->id);
-	wire_put_text(buffer, envelope->client);
+	packed_put16(buffer, 0);
+	packed_put64(buffer, (uint64_t)envelope->arrived_at);
+	packed_put64(buffer, envelope->drop_key);
+	packed_put32(buffer, envelope->uid);
+	packed_put32(buffer, (uint32_t)envelope->recipient_count);
+	packed_put64(buffer, 0);
+	packed_put_text(buffer, envelope->sender);
+	packed_put_text(buffer, envelope->id);
+	packed_put_text(buffer, envelope->client);
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		wire_put32(buffer, envelope->recipients[i].notify);
-		wire_put_text(buffer, envelope->recipients[i].address);
-		wire_put_text(buffer, envelope->recipients[i].original);
+		packed_put32(buffer, envelope->recipients[i].notify);
+		packed_put_text(buffer, envelope->recipients[i].address);
+		packed_put_text(buffer, envelope->recipients[i].original);
 	}
 }
 
@@ -46,144 +46,145 @@ facts_put_progress(struct buffer *buffer, const struct progress *progress)
 	unsigned flags = (progress->delay_reported ? PROGRESS_DELAY : 0) |
 	    (progress->held ? PROGRESS_HELD : 0);
 
-	wire_put16(buffer, FIXED_LEN);
-	wire_put16(buffer, (uint16_t)flags);
-	wire_put32(buffer, progress->attempts);
-	wire_put64(buffer, (uint64_t)progress->attempted_at);
-	wire_put64(buffer, (uint64_t)progress->next_at);
-	wire_put32(buffer, progress->in_doubt);
-	wire_put32(buffer, (uint32_t)progress->recipient_count);
-	wire_put64(buffer, 0);
+	packed_put16(buffer, FIXED_LEN);
+	packed_put16(buffer, (uint16_t)flags);
+	packed_put32(buffer, progress->attempts);
+	packed_put64(buffer, (uint64_t)progress->attempted_at);
+	packed_put64(buffer, (uint64_t)progress->next_at);
+	packed_put32(buffer, progress->in_doubt);
+	packed_put32(buffer, (uint32_t)progress->recipient_count);
+	packed_put64(buffer, 0);
 	for (size_t i = 0; i < progress->recipient_count; i++) {
 		const struct recipient_progress *recipient =
 		    &progress->recipients[i];
-		wire_put32(buffer, (uint32_t)recipient->state);
-		wire_put_text(buffer, recipient->status);
-		wire_put_text(buffer, recipient->reason);
-		wire_put_text(buffer, recipient->upstream);
+		packed_put32(buffer, (uint32_t)recipient->state);
+		packed_put_text(buffer, recipient->status);
+		packed_put_text(buffer, recipient->reason);
+		packed_put_text(buffer, recipient->upstream);
 	}
 }
 
 /* The fixed part, which a later version may have made longer. */
-static struct wire
-take_fixed(struct wire *wire)
+static struct packed
+take_fixed(struct packed *packed)
 {
-	size_t len = wire_take16(wire);
+	size_t len = packed_take16(packed);
 	if (len < FIXED_LEN)
-		wire->is_bad = true;
-	struct bytes rest = wire_take(wire, len - sizeof(uint16_t));
-	return (struct wire){.rest = rest, .is_bad = wire->is_bad};
+		packed->is_bad = true;
+	struct bytes rest = packed_take(packed, len - sizeof(uint16_t));
+	return (struct packed){.rest = rest, .is_bad = packed->is_bad};
 }
 
 /* An address is to have no control characters: envelope.h insists. */
 static char *
-take_address(struct wire *wire)
+take_address(struct packed *packed)
 {
-	char *address = wire_take_text(wire);
+	char *address = packed_take_text(packed);
 
 	if (address == NULL || bytes_has_control(bytes_of(address)))
-		wire->is_bad = true;
-	if (!wire->is_bad)
+		packed->is_bad = true;
+	if (!packed->is_bad)
 		return address;
 	free(address);
 	return NULL;
 }
 
 static void
-read_recipient(struct wire *wire, struct envelope *envelope)
+read_recipient(struct packed *packed, struct envelope *envelope)
 {
-	unsigned notify = wire_take32(wire);
-	char *address = take_address(wire);
+	unsigned notify = packed_take32(packed);
+	char *address = take_address(packed);
 	struct recipient *recipient =
 	    envelope_add_recipient(envelope, bytes_of(address));
 
 	recipient->notify = notify;
-	recipient->original = wire_take_text(wire);
+	recipient->original = packed_take_text(packed);
 	free(address);
 }
 
 static size_t
-read_envelope_fixed(struct wire *fixed, struct envelope *envelope)
+read_envelope_fixed(struct packed *fixed, struct envelope *envelope)
 {
-	unsigned flags = wire_take8(fixed);
-	unsigned body = wire_take8(fixed);
-	unsigned ret = wire_take8(fixed);
-	unsigned origin = wire_take8(fixed);
+	unsigned flags = packed_take8(fixed);
+	unsigned body = packed_take8(fixed);
+	unsigned ret = packed_take8(fixed);
+	unsigned origin = packed_take8(fixed);
 
 	if (body > MAIL_BODY_BINARYMIME || ret > MAIL_RETURN_HEADERS ||
 	    origin > ORIGIN_OWN)
 		fixed->is_bad = true;
-	(void)wire_take16(fixed); /* reserved */
+	(void)packed_take16(fixed); /* reserved */
 	envelope->utf8 = (flags & ENVELOPE_UTF8) != 0;
 	envelope->require_tls = (flags & ENVELOPE_TLS) != 0;
 	envelope->body = (enum mail_body)body;
 	envelope->ret = (enum mail_return)ret;
 	envelope->origin = (enum envelope_origin)origin;
-	envelope->arrived_at = (int64_t)wire_take64(fixed);
-	envelope->drop_key = wire_take64(fixed);
-	envelope->uid = wire_take32(fixed);
-	return wire_take32(fixed);
+	envelope->arrived_at = (int64_t)packed_take64(fixed);
+	envelope->drop_key = packed_take64(fixed);
+	envelope->uid = packed_take32(fixed);
+	return packed_take32(fixed);
 }
 
 bool
 facts_read_envelope(
     struct bytes facts, struct envelope *envelope, struct error *error)
 {
-	struct wire wire = {.rest = facts};
-	struct wire fixed = take_fixed(&wire);
+	struct packed packed = {.rest = facts};
+	struct packed fixed = take_fixed(&packed);
 	size_t count = read_envelope_fixed(&fixed, envelope);
 
-	char *sender = take_address(&wire);
+	char *sender = take_address(&packed);
 	envelope_set_sender(envelope, bytes_of(sender));
 	free(sender);
-	envelope->id = wire_take_text(&wire);
-	envelope->client = wire_take_text(&wire);
-	for (size_t i = 0; i < count && !wire.is_bad && !fixed.is_bad; i++)
-		read_recipient(&wire, envelope);
+	envelope->id = packed_take_text(&packed);
+	envelope->client = packed_take_text(&packed);
+	for (size_t i = 0; i < count && !packed.is_bad && !fixed.is_bad; i++)
+		read_recipient(&packed, envelope);
 
-	if (wire.is_bad || fixed.is_bad)
+	if (packed.is_bad || fixed.is_bad)
 		return error_set(error, ERROR_DATA, "malformed envelope");
 	return true;
 }
 
 static size_t
-read_progress_fixed(struct wire *fixed, struct progress *progress)
+read_progress_fixed(struct packed *fixed, struct progress *progress)
 {
-	unsigned flags = wire_take16(fixed);
+	unsigned flags = packed_take16(fixed);
 
 	progress->delay_reported = (flags & PROGRESS_DELAY) != 0;
 	progress->held = (flags & PROGRESS_HELD) != 0;
-	progress->attempts = wire_take32(fixed);
-	progress->attempted_at = (int64_t)wire_take64(fixed);
-	progress->next_at = (int64_t)wire_take64(fixed);
-	progress->in_doubt = wire_take32(fixed);
-	return wire_take32(fixed);
+	progress->attempts = packed_take32(fixed);
+	progress->attempted_at = (int64_t)packed_take64(fixed);
+	progress->next_at = (int64_t)packed_take64(fixed);
+	progress->in_doubt = packed_take32(fixed);
+	return packed_take32(fixed);
 }
 
 static void
-read_recipient_progress(struct wire *wire, struct recipient_progress *recipient)
+read_recipient_progress(
+    struct packed *packed, struct recipient_progress *recipient)
 {
-	unsigned state = wire_take32(wire);
+	unsigned state = packed_take32(packed);
 
 	if (state > RECIPIENT_FAILED)
-		wire->is_bad = true;
+		packed->is_bad = true;
 	else
 		recipient->state = (enum recipient_state)state;
-	recipient->status = wire_take_text(wire);
-	recipient->reason = wire_take_text(wire);
-	recipient->upstream = wire_take_text(wire);
+	recipient->status = packed_take_text(packed);
+	recipient->reason = packed_take_text(packed);
+	recipient->upstream = packed_take_text(packed);
 }
 
 bool
 facts_read_progress(
     struct bytes facts, struct progress *progress, struct error *error)
 {
-	struct wire wire = {.rest = facts};
-	struct wire fixed = take_fixed(&wire);
+	struct packed packed = {.rest = facts};
+	struct packed fixed = take_fixed(&packed);
 	struct progress read = {.attempts = 0};
 	size_t count = read_progress_fixed(&fixed, &read);
 
-	if (fixed.is_bad || count > wire.rest.len / RECIPIENT_LEN_MIN)
+	if (fixed.is_bad || count > packed.rest.len / RECIPIENT_LEN_MIN)
 		return error_set(error, ERROR_DATA, "malformed progress");
 
 	progress_clear(progress);
@@ -191,9 +192,9 @@ facts_read_progress(
 	read.recipients = progress->recipients;
 	read.recipient_count = count;
 	*progress = read;
-	for (size_t i = 0; i < count && !wire.is_bad; i++)
-		read_recipient_progress(&wire, &progress->recipients[i]);
-	if (wire.is_bad)
+	for (size_t i = 0; i < count && !packed.is_bad; i++)
+		read_recipient_progress(&packed, &progress->recipients[i]);
+	if (packed.is_bad)
 		return error_set(error, ERROR_DATA, "malformed progress");
 	return true;
 }

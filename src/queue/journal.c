@@ -11,8 +11,6 @@
 
 /* Written at a time, so that a large group takes no memory of its size. */
 #define WRITE_LEN ((size_t)1024 * 1024)
-/* Room kept for what is done when the disk is full. */
-#define RESERVE_LEN ((uint64_t)4 * 1024 * 1024)
 /* Places in a segment have 32 bits. */
 #define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
 
@@ -25,6 +23,8 @@ struct journal {
 	struct shelf shelf;
 	uint64_t segment_size;
 	uint64_t free_floor;
+	uint64_t reserve;
+	bool has_reserve;
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
@@ -120,15 +120,15 @@ update_free(struct journal *journal)
 		journal->free_bytes = free_bytes;
 }
 
-/* The next segment's file; without it, a full disk is only harder on us. */
+/* The next segment's file, with room for outcomes when the disk is full. */
 static void
-reserve(struct journal *journal)
+make_reserve(struct journal *journal)
 {
 	struct error ignored;
 
-	if (!journal->shelf.has_spare &&
-	    !shelf_reserve(&journal->shelf, RESERVE_LEN, &ignored))
-		return; /* tried again with the next segment */
+	/* Without it no mail is taken in; it is tried again then. */
+	journal->has_reserve =
+	    shelf_reserve(&journal->shelf, journal->reserve, &ignored);
 }
 
 static bool
@@ -171,6 +171,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	journal->disk = options->disk;
 	journal->segment_size = options->segment_size;
 	journal->free_floor = options->free_floor;
+	journal->reserve = options->reserve;
 	buffer_init(&journal->buffer, SIZE_MAX);
 	if (!shelf_open(&journal->shelf, options->disk, options->path,
 		on_problem, &sink, error) ||
@@ -179,7 +180,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 		return error_context(error, "queue %s", options->path);
 	}
 	report.damaged += sink.count;
-	reserve(journal);
+	make_reserve(journal);
 	update_free(journal);
 	*out_journal = journal;
 	*out_report = report;
@@ -268,20 +269,36 @@ fail_all(struct unit *const *units, size_t count, const struct error *error)
 	}
 }
 
-static void
-open_answers(
-    const struct journal *journal, struct unit *const *units, size_t count)
+/* Whether there is room for more than outcomes. */
+static bool
+has_room(struct journal *journal)
 {
+	if (!journal->has_reserve)
+		make_reserve(journal);
+	update_free(journal);
+	return journal->has_reserve &&
+	    journal->free_bytes >= journal->free_floor;
+}
+
+/* False: each unit has failed already. */
+static bool
+open_answers(struct journal *journal, struct unit *const *units, size_t count)
+{
+	bool is_roomy = has_room(journal);
+	bool has_any = false;
+
 	for (size_t i = 0; i < count; i++) {
 		struct unit *unit = units[i];
 		unit->is_committed = false;
 		unit->error = (struct error){.kind = ERROR_NONE};
-		if (!unit->is_intake ||
-		    journal->free_bytes >= journal->free_floor)
+		if (!unit->is_intake || is_roomy) {
+			has_any = true;
 			continue;
+		}
 		errno = ENOSPC;
 		(void)error_system(&unit->error, "the queue's disk");
 	}
+	return has_any;
 }
 
 /* The large body of a unit, or NULL. */
@@ -330,10 +347,9 @@ rotate(struct journal *journal, struct error *error)
 {
 	if (journal->end < journal->segment_size)
 		return true;
-	if (begin(journal, error)) {
-		reserve(journal);
+	journal->has_reserve = false;
+	if (begin(journal, error))
 		return true;
-	}
 	/* Not if it may exist: then units here might not count any more. */
 	return !journal->shelf.is_uncertain && journal->end < SEGMENT_SIZE_MAX;
 }
@@ -438,6 +454,7 @@ survive(struct journal *journal, bool is_written, struct error *error)
 	struct error worse;
 
 	bool is_cut = cut(journal) && !is_written;
+	journal->has_reserve = journal->has_reserve && !is_full;
 	if (is_cut && !(is_full && journal->shelf.has_spare))
 		return true;
 	if (begin(journal, &worse))
@@ -485,8 +502,8 @@ bool
 journal_commit(struct journal *journal, struct unit *const *units, size_t count,
     struct error *error)
 {
-	update_free(journal);
-	open_answers(journal, units, count);
+	if (!open_answers(journal, units, count))
+		return true;
 	sync_large(journal, units, count);
 	if (!rotate(journal, error)) {
 		fail_all(units, count, error);

@@ -168,7 +168,9 @@ ledger_free(struct ledger *ledger)
 uint64_t
 ledger_new_id(struct ledger *ledger, int64_t now_wall)
 {
-	uint64_t id = now_wall <= 0 ? 0 : (uint64_t)now_wall * 1000;
+	/* A clock that is out of its mind gives no ids. */
+	bool is_sane = now_wall > 0 && now_wall < (int64_t)QUEUE_ID_MAX / 2000;
+	uint64_t id = is_sane ? (uint64_t)now_wall * 1000 : 0;
 
 	if (id <= ledger->highest_id)
 		id = ledger->highest_id + 1;

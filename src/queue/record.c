@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "queue/facts.h"
-#include "queue/wire.h"
+#include "queue/packed.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -80,17 +80,17 @@ put_head(struct buffer *buffer, const struct record *record)
 {
 	size_t start = buffer->len;
 
-	wire_put16(buffer, (uint16_t)record->type);
-	wire_put16(buffer, is_large(record) ? FLAG_LARGE : 0);
-	wire_put32(buffer, 0);
-	wire_put64(buffer, record->id);
-	wire_put64(buffer, content_len(record));
-	wire_put64(buffer, 0);
+	packed_put16(buffer, (uint16_t)record->type);
+	packed_put16(buffer, is_large(record) ? FLAG_LARGE : 0);
+	packed_put32(buffer, 0);
+	packed_put64(buffer, record->id);
+	packed_put64(buffer, content_len(record));
+	packed_put64(buffer, 0);
 	if (record->type == RECORD_MESSAGE)
 		facts_put_envelope(buffer, record->envelope);
 	else if (record->type == RECORD_PROGRESS)
 		facts_put_progress(buffer, record->progress);
-	wire_put_filling(buffer, start);
+	packed_put_filling(buffer, start);
 }
 
 static uint64_t
@@ -157,7 +157,7 @@ put_heads(struct buffer *buffer, const struct unit *unit, size_t *out_at)
 		out_at[i] = buffer->len;
 		put_head(buffer, &unit->records[i]);
 		if (!buffer->overflowed)
-			wire_set32(buffer, out_at[i] + 4,
+			packed_set32(buffer, out_at[i] + 4,
 			    (uint32_t)(buffer->len - out_at[i]));
 	}
 }
@@ -177,7 +177,7 @@ put_contents(struct buffer *buffer, const struct unit *unit, const size_t *at,
 		    : put_content(buffer, record, disk, &check, error);
 		if (!is_ok)
 			return false;
-		wire_set64(buffer, at[i] + 24, check);
+		packed_set64(buffer, at[i] + 24, check);
 	}
 	return true;
 }
@@ -189,17 +189,17 @@ set_header(struct buffer *buffer, size_t start, const struct unit *unit,
 	size_t heads = start + UNIT_HEADER_LEN;
 	struct bytes all = buffer_bytes(buffer);
 
-	wire_set64(buffer, start + 8,
+	packed_set64(buffer, start + 8,
 	    check_of(bytes_first(bytes_from(all, heads), heads_len),
 		stamp->salt + stamp->number));
-	wire_set64(buffer, start + 16, stamp->number);
-	wire_set64(buffer, start + 24, stamp->group);
-	wire_set64(buffer, start + 32, stamp->generation);
-	wire_set64(buffer, start + 40, content);
-	wire_set32(buffer, start + 48, (uint32_t)heads_len);
-	wire_set32(buffer, start + 52, (uint32_t)unit->count);
+	packed_set64(buffer, start + 16, stamp->number);
+	packed_set64(buffer, start + 24, stamp->group);
+	packed_set64(buffer, start + 32, stamp->generation);
+	packed_set64(buffer, start + 40, content);
+	packed_set32(buffer, start + 48, (uint32_t)heads_len);
+	packed_set32(buffer, start + 52, (uint32_t)unit->count);
 	memcpy(buffer->memory + buffer->start + start + 56, UNIT_MAGIC, 4);
-	wire_set64(buffer, start,
+	packed_set64(buffer, start,
 	    check_of(bytes_make(all.data + start + 8, UNIT_HEADER_LEN - 8),
 		stamp->salt));
 }
@@ -240,7 +240,7 @@ unit_encode(struct buffer *buffer, struct unit *unit,
 		buffer_truncate(buffer, start);
 		return false;
 	}
-	wire_put_filling(buffer, start);
+	packed_put_filling(buffer, start);
 	assert(!buffer->overflowed);
 	set_header(buffer, start, unit, stamp, heads_len, content);
 	unit->place.len = (uint32_t)(UNIT_HEADER_LEN + heads_len);
@@ -282,18 +282,18 @@ unit_header_decode(
 	if (!unit_header_is_likely(data))
 		return false;
 
-	struct wire reader = {.rest = bytes_first(data, UNIT_HEADER_LEN)};
-	uint64_t check = wire_take64(&reader);
+	struct packed reader = {.rest = bytes_first(data, UNIT_HEADER_LEN)};
+	uint64_t check = packed_take64(&reader);
 	if (check != check_of(reader.rest, salt))
 		return false;
 
-	struct unit_header header = {.heads_check = wire_take64(&reader)};
-	header.number = wire_take64(&reader);
-	header.group = wire_take64(&reader);
-	header.generation = wire_take64(&reader);
-	header.content_len = wire_take64(&reader);
-	header.heads_len = wire_take32(&reader);
-	header.record_count = wire_take16(&reader);
+	struct unit_header header = {.heads_check = packed_take64(&reader)};
+	header.number = packed_take64(&reader);
+	header.group = packed_take64(&reader);
+	header.generation = packed_take64(&reader);
+	header.content_len = packed_take64(&reader);
+	header.heads_len = packed_take32(&reader);
+	header.record_count = packed_take16(&reader);
 	if (!is_plausible(&header))
 		return false;
 	*out_header = header;
@@ -321,18 +321,18 @@ record_next(struct bytes heads, struct record_cursor *cursor,
     struct record_head *out_head, bool *out_malformed)
 {
 	struct bytes rest = bytes_from(heads, cursor->offset);
-	struct wire reader = {.rest = rest};
+	struct packed reader = {.rest = rest};
 
 	*out_malformed = false;
 	if (rest.len == 0)
 		return false;
 
-	unsigned type = wire_take16(&reader);
-	unsigned flags = wire_take16(&reader);
-	size_t len = wire_take32(&reader);
-	uint64_t id = wire_take64(&reader);
-	uint64_t content = wire_take64(&reader);
-	uint64_t check = wire_take64(&reader);
+	unsigned type = packed_take16(&reader);
+	unsigned flags = packed_take16(&reader);
+	size_t len = packed_take32(&reader);
+	uint64_t id = packed_take64(&reader);
+	uint64_t content = packed_take64(&reader);
+	uint64_t check = packed_take64(&reader);
 	if (reader.is_bad || len < HEAD_LEN || len > rest.len || len % 8 != 0 ||
 	    !is_known(type, flags, id) ||
 	    (flags == 0 && content > UNIT_CONTENT_MAX)) {

@@ -25,7 +25,7 @@
  *     4  4  octets of this head, a multiple of 8, these 32 and filling included
  *     8  8  id of the message
  *    16  8  octets of its content, in the unit or in its own file
- *    24  8  check of the content: XXH3-64, seeded with the id
+ *    24  8  MESSAGE: check of the content: XXH3-64, seeded with the id
  *    32     the facts, see below, then 0 to 7 zeros
  *
  *   content of each record that has it inline, one behind the other, in order

@@ -4,6 +4,7 @@
 #include "queue/facts.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -242,6 +243,33 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 	tell_problem(replay, text);
 }
 
+/*
+ * Only the newest segment's content is checked.  What is found damaged there
+ * must not be taken for sound when the segment is an older one: the headers of
+ * its units are overwritten with zeros.
+ */
+static bool
+wipe(struct replay *replay, const struct scan_event *bad, struct error *error)
+{
+	static const char ZEROS[UNIT_HEADER_LEN];
+	const struct disk *disk = replay->shelf->disk;
+	int fd = replay->segment->fd;
+	uint64_t end = bad->offset + bad->len;
+	char data[UNIT_HEADER_LEN];
+	size_t len;
+
+	for (uint64_t at = bad->offset; at + sizeof(data) <= end; at += 8) {
+		if (!disk_read_some(
+			disk, fd, data, sizeof(data), at, &len, error) &&
+		    error->number != EIO)
+			return false;
+		if (unit_header_is_likely(bytes_make(data, sizeof(data))) &&
+		    !disk_write_at(disk, fd, ZEROS, sizeof(ZEROS), at, error))
+			return false;
+	}
+	return true;
+}
+
 static bool
 is_in_last_group(const struct replay *replay, const struct scan_event *bad,
     const struct scan_end *end)
@@ -281,9 +309,13 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 		replay->report->highest_id = segment->header.highest_id;
 	if (!scan_segment(&scan, on_event, replay, out_end, error))
 		return error_context(error, "%s", segment->name);
-	for (size_t i = 0; i < replay->bad_count; i++)
-		settle_bad(replay, &replay->bad[i],
-		    is_in_last_group(replay, &replay->bad[i], out_end));
+	for (size_t i = 0; i < replay->bad_count; i++) {
+		const struct scan_event *bad = &replay->bad[i];
+		settle_bad(replay, bad, is_in_last_group(replay, bad, out_end));
+		if (is_last && bad->kind == SCAN_DAMAGE &&
+		    !wipe(replay, bad, error))
+			return false;
+	}
 	replay->bad_count = 0;
 	return true;
 }

@@ -122,7 +122,8 @@ are_sound(const struct unit_header *header, struct bytes heads,
 
 	while (record_next(heads, &cursor, &head, &is_malformed)) {
 		count++;
-		if (!checks_content || head.is_large)
+		if (!checks_content || head.is_large ||
+		    head.type != RECORD_MESSAGE)
 			continue;
 		struct bytes content = bytes_first(
 		    bytes_from(contents, (size_t)head.content_offset),

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "queue/facts.h"
-#include "queue/wire.h"
+#include "queue/packed.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,14 +33,14 @@ segment_header_encode(const struct segment_header *header, char *data)
 
 	buffer_init(&buffer, HEADER_USED);
 	buffer_append(&buffer, BYTES(MAGIC));
-	wire_put32(&buffer, RECORD_VERSION);
-	wire_put32(&buffer, HEADER_USED);
-	wire_put64(&buffer, header->first_unit);
-	wire_put64(&buffer, header->generation);
-	wire_put64(&buffer, header->salt);
-	wire_put64(&buffer, header->highest_id);
-	wire_put64(&buffer, header->is_recycled ? FLAG_RECYCLED : 0);
-	wire_put64(&buffer, check_of(buffer_bytes(&buffer)));
+	packed_put32(&buffer, RECORD_VERSION);
+	packed_put32(&buffer, HEADER_USED);
+	packed_put64(&buffer, header->first_unit);
+	packed_put64(&buffer, header->generation);
+	packed_put64(&buffer, header->salt);
+	packed_put64(&buffer, header->highest_id);
+	packed_put64(&buffer, header->is_recycled ? FLAG_RECYCLED : 0);
+	packed_put64(&buffer, check_of(buffer_bytes(&buffer)));
 	assert(buffer.len == HEADER_USED);
 
 	memset(data, 0, SEGMENT_HEADER_LEN);
@@ -53,18 +53,19 @@ static enum segment_header_state
 decode_copy(
     struct bytes data, struct segment_header *out_header, uint32_t *out_version)
 {
-	struct wire wire = {.rest = bytes_first(data, HEADER_USED)};
+	struct packed packed = {.rest = bytes_first(data, HEADER_USED)};
 	struct bytes checked = bytes_first(data, HEADER_USED - 8);
 
-	struct bytes magic = wire_take(&wire, strlen(MAGIC));
-	uint32_t version = wire_take32(&wire);
-	uint32_t len = wire_take32(&wire);
-	struct segment_header header = {.first_unit = wire_take64(&wire)};
-	header.generation = wire_take64(&wire);
-	header.salt = wire_take64(&wire);
-	header.highest_id = wire_take64(&wire);
-	header.is_recycled = (wire_take64(&wire) & FLAG_RECYCLED) != 0;
-	if (!bytes_is(magic, MAGIC) || wire_take64(&wire) != check_of(checked))
+	struct bytes magic = packed_take(&packed, strlen(MAGIC));
+	uint32_t version = packed_take32(&packed);
+	uint32_t len = packed_take32(&packed);
+	struct segment_header header = {.first_unit = packed_take64(&packed)};
+	header.generation = packed_take64(&packed);
+	header.salt = packed_take64(&packed);
+	header.highest_id = packed_take64(&packed);
+	header.is_recycled = (packed_take64(&packed) & FLAG_RECYCLED) != 0;
+	if (!bytes_is(magic, MAGIC) ||
+	    packed_take64(&packed) != check_of(checked))
 		return SEGMENT_HEADER_DAMAGED;
 	*out_version = version;
 	if (version != RECORD_VERSION || len != HEADER_USED ||
@@ -187,8 +188,8 @@ open_large(const struct disk *disk, int large_fd,
 
 static bool
 load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
-    uint64_t contents_at, const struct record_head *head, struct body *body,
-    struct error *error)
+    uint64_t contents_at, const struct record_head *head, bool verifies,
+    struct body *body, struct error *error)
 {
 	if (head->is_large) {
 		if (!open_large(disk, large_fd, head, body, error))
@@ -198,12 +199,12 @@ load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
 		body->offset = contents_at + head->content_offset;
 		body->len = head->content_len;
 	}
-	return verify(disk, body, head, error);
+	return !verifies || verify(disk, body, head, error);
 }
 
 static bool
 load_message(const struct disk *disk, int large_fd,
-    const struct segment_message *where, struct message *message,
+    const struct segment_message *where, bool verifies, struct message *message,
     struct error *error)
 {
 	struct unit_header header;
@@ -220,7 +221,7 @@ load_message(const struct disk *disk, int large_fd,
 	    find_record(heads, RECORD_MESSAGE, where->id, &head, error) &&
 	    facts_read_envelope(head.facts, &message->envelope, error) &&
 	    load_body(disk, large_fd, where->segment, contents_at, &head,
-		&message->body, error);
+		verifies, &message->body, error);
 	free(memory);
 	return is_ok;
 }
@@ -253,15 +254,14 @@ load_progress(const struct disk *disk, const struct segment_message *where,
 	return is_ok;
 }
 
-bool
-segment_load(const struct disk *disk, int large_fd,
-    const struct segment_message *where, struct message **out_message,
-    struct error *error)
+static bool
+load(const struct disk *disk, int large_fd, const struct segment_message *where,
+    bool verifies, struct message **out_message, struct error *error)
 {
 	struct message *message = message_new();
 
 	message->id = where->id;
-	if (!load_message(disk, large_fd, where, message, error) ||
+	if (!load_message(disk, large_fd, where, verifies, message, error) ||
 	    !load_progress(disk, where, message, error)) {
 		message_free(message);
 		return error_context(
@@ -269,4 +269,20 @@ segment_load(const struct disk *disk, int large_fd,
 	}
 	*out_message = message;
 	return true;
+}
+
+bool
+segment_load(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message **out_message,
+    struct error *error)
+{
+	return load(disk, large_fd, where, true, out_message, error);
+}
+
+bool
+segment_load_facts(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message **out_message,
+    struct error *error)
+{
+	return load(disk, large_fd, where, false, out_message, error);
 }

@@ -82,3 +82,7 @@ struct segment_message {
 bool segment_load(const struct disk *disk, int large_fd,
     const struct segment_message *where, struct message **out_message,
     struct error *error) MUST_USE;
+/* The same without reading the content: to be looked at, not delivered. */
+bool segment_load_facts(const struct disk *disk, int large_fd,
+    const struct segment_message *where, struct message **out_message,
+    struct error *error) MUST_USE;

@@ -17,6 +17,18 @@
 
 /* ---- directories ---- */
 
+static struct shelf
+empty_shelf(const struct disk *disk)
+{
+	return (struct shelf){
+	    .disk = disk,
+	    .directory_fd = -1,
+	    .large_fd = -1,
+	    .corrupt_fd = -1,
+	    .lock_fd = -1,
+	};
+}
+
 static bool
 open_directory(struct shelf *shelf, int parent_fd, const char *name,
     int *out_fd, struct error *error)
@@ -31,11 +43,27 @@ open_directory(struct shelf *shelf, int parent_fd, const char *name,
 	    disk, parent_fd, name, O_RDONLY | O_DIRECTORY, 0, out_fd, error);
 }
 
+/* The name of the queue's directory is durable, too, where we may see to it. */
+static bool
+sync_parent(struct shelf *shelf, struct error *error)
+{
+	const struct disk *disk = shelf->disk;
+	int fd;
+
+	if (!disk_open(disk, shelf->directory_fd, "..", O_RDONLY | O_DIRECTORY,
+		0, &fd, error))
+		return error->number == EACCES;
+	bool is_ok = disk_sync_directory(disk, fd, error);
+	(void)disk->close(disk->ctx, fd); /* only read */
+	return is_ok;
+}
+
 static bool
 open_directories(struct shelf *shelf, const char *path, struct error *error)
 {
 	return open_directory(
 		   shelf, AT_FDCWD, path, &shelf->directory_fd, error) &&
+	    sync_parent(shelf, error) &&
 	    open_directory(
 		shelf, shelf->directory_fd, "large", &shelf->large_fd, error) &&
 	    open_directory(shelf, shelf->directory_fd, "corrupt",
@@ -286,11 +314,7 @@ bool
 shelf_open(struct shelf *shelf, const struct disk *disk, const char *path,
     shelf_problem_fn problem_fn, void *ctx, struct error *error)
 {
-	*shelf = (struct shelf){.disk = disk,
-	    .directory_fd = -1,
-	    .large_fd = -1,
-	    .corrupt_fd = -1,
-	    .lock_fd = -1};
+	*shelf = empty_shelf(disk);
 	struct search search = {shelf, problem_fn, ctx};
 
 	if (!open_directories(shelf, path, error) ||
@@ -319,7 +343,7 @@ shelf_close(struct shelf *shelf)
 	close_fd(shelf, shelf->corrupt_fd);
 	close_fd(shelf, shelf->large_fd);
 	close_fd(shelf, shelf->directory_fd);
-	*shelf = (struct shelf){.disk = shelf->disk};
+	*shelf = empty_shelf(shelf->disk);
 }
 
 struct shelf_segment *
@@ -399,6 +423,25 @@ write_segment(
 	    sync_names(shelf, error);
 }
 
+/* Room that a file took in vain is given back. */
+static void
+remove_spare(struct shelf *shelf)
+{
+	const struct disk *disk = shelf->disk;
+
+	/* What stays is overwritten the next time. */
+	(void)disk->unlink(disk->ctx, shelf->directory_fd, SPARE_NAME);
+	shelf->is_synced = false;
+	shelf->has_spare = false;
+}
+
+static bool
+open_spare(struct shelf *shelf, int *out_fd, struct error *error)
+{
+	return disk_open(shelf->disk, shelf->directory_fd, SPARE_NAME,
+	    O_RDWR | O_CREAT | O_NOFOLLOW, FILE_MODE, out_fd, error);
+}
+
 bool
 shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
     struct error *error)
@@ -411,11 +454,12 @@ shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 		return false;
 	shelf->highest_generation++;
 	choose_name(shelf, &segment.header, segment.name);
-	if (!disk_open(shelf->disk, shelf->directory_fd, SPARE_NAME,
-		O_RDWR | O_CREAT | O_NOFOLLOW, FILE_MODE, &segment.fd, error))
+	if (!open_spare(shelf, &segment.fd, error))
 		return false;
 	if (!write_segment(shelf, &segment, error)) {
 		close_segment(shelf, &segment);
+		if (!shelf->is_uncertain && !shelf->has_spare)
+			remove_spare(shelf);
 		return error_context(error, "begin %s", segment.name);
 	}
 	shelf->is_uncertain = false;
@@ -459,17 +503,21 @@ shelf_reserve(struct shelf *shelf, uint64_t size, struct error *error)
 	uint64_t present = 0;
 	int fd;
 
-	if (!disk_open(disk, shelf->directory_fd, SPARE_NAME,
-		O_RDWR | O_CREAT | O_NOFOLLOW, FILE_MODE, &fd, error))
+	if (!open_spare(shelf, &fd, error))
 		return false;
 	bool is_ok = disk->size(disk->ctx, fd, &present) == 0 &&
 	    (present >= size || disk->allocate(disk->ctx, fd, size) == 0);
-	if (!is_ok)
+	/* Where a file system cannot do it, there is no way to be sure. */
+	if (!is_ok && errno == EOPNOTSUPP)
+		is_ok = true;
+	else if (!is_ok)
 		(void)error_system(error, "reserve");
+	close_fd(shelf, fd);
 	if (!shelf->has_spare)
 		shelf->is_spare_recycled = false;
 	shelf->has_spare = true;
-	close_fd(shelf, fd);
+	if (!is_ok && !shelf->is_spare_recycled)
+		remove_spare(shelf);
 	return is_ok;
 }
 

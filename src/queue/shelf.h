@@ -60,8 +60,9 @@ bool shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 /* Give up the oldest, durably.  There is another. */
 bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
 /*
- * See to it that the next segment has a file of at least this size, so that a
- * full disk still has room for what is done.
+ * See to it that the next segment has a file with room for size octets, so that
+ * a full disk still has room for what is done.  (Where the file system knows no
+ * such thing it has a file.)
  */
 bool shelf_reserve(
     struct shelf *shelf, uint64_t size, struct error *error) MUST_USE;

@@ -1,0 +1,98 @@
+/*
+ * A small mail system on the journal and a fake disk, and what it has promised.
+ *
+ * It accepts, tries, finishes, bounces, moves and drops, by a script; it notes
+ * what was acknowledged and what was under way.  After a crash world_check()
+ * says whether the promise was kept.
+ */
+#pragma once
+
+#include "lib/fake_disk.h"
+#include "queue/journal.h"
+#include "queue/ledger.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORLD_MESSAGES_MAX 256
+#define WORLD_SEGMENT_SIZE 6144
+
+enum world_doubt {
+	WORLD_NO,      /* never, or refused */
+	WORLD_MAYBE,   /* under way when the disk died */
+	WORLD_REFUSED, /* answered "not committed"; must do no harm should it be
+			  there */
+	WORLD_YES      /* acknowledged */
+};
+
+/* What is promised of one message. */
+struct world_message {
+	uint64_t id;
+	size_t size;
+	bool is_large;
+	enum world_doubt accepted;
+	unsigned attempts;       /* acknowledged; */
+	unsigned attempts_maybe; /* or this */
+	enum world_doubt finished;
+	uint64_t
+	    partner; /* the message whose end is in one unit with this one */
+};
+
+struct world {
+	struct fake_disk *fake;  /* owned */
+	struct journal *journal; /* NULL: not running */
+	struct ledger *ledger;
+	struct journal_report report;
+	struct error error;
+	size_t problems; /* told of at the last start */
+	char problem[512];
+	struct world_message messages[WORLD_MESSAGES_MAX];
+	size_t count;
+	uint64_t free_floor;
+};
+
+/* Takes fake. */
+void world_init(struct world *world, struct fake_disk *fake);
+void world_clear(struct world *world);
+/* Another world that promised the same, on another disk, which it takes; it is
+ * not running. */
+void world_copy(
+    struct world *to, const struct world *from, struct fake_disk *fake);
+
+/* Recover and run. False: error says why. */
+bool world_start(struct world *world);
+/* The process ends, well or not. */
+void world_stop(struct world *world);
+
+/*
+ * One step: a letter and a number.
+ *
+ *   a N  accept a group of N messages    l    accept a large one
+ *   p N  N messages in one group were tried and are to be tried again
+ *   f N  N messages are finished         b    one fails: its bounce and its end
+ *   m    the oldest that pins is moved   d    drop what can be dropped
+ *   r    stop and start                  x    finish all
+ *   h    hold one
+ *
+ * False: the journal cannot go on, or the disk died.
+ */
+bool world_step(struct world *world, const char *step);
+/* All steps of a script, separated by blanks; false as world_step(). */
+bool world_run(struct world *world, const char *script);
+
+/* What world_check() found wrong. */
+struct world_verdict {
+	size_t lost;     /* acknowledged and not there */
+	size_t altered;  /* there, but not as it was given */
+	size_t invented; /* nobody ever gave it; or ended, and there again */
+	size_t
+	    revived; /* refused, and there all the same: a duplicate at most */
+	size_t forgotten; /* acknowledged progress is not there */
+	char text[256];   /* of the first */
+};
+
+/* Of a world that has been started after a crash. True: nothing wrong. */
+bool world_check(struct world *world, struct world_verdict *verdict);
+/* Number of messages there. */
+size_t world_size(const struct world *world);
