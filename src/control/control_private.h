@@ -13,14 +13,14 @@
 #include <jansson.h>
 #include <sys/queue.h>
 
-/* One answer, or one piece of a stream. */
-#define CONTROL_ANSWER_MAX ((size_t)1024 * 1024 - 4096)
+/* One answer, or one piece of a stream: a message of 50,000 recipients, each
+ * with its reason, fits. */
+#define CONTROL_ANSWER_MAX ((size_t)64 * 1024 * 1024)
 
 enum request_state {
 	REQUEST_READING,
 	REQUEST_ANSWERING, /* the resource has it */
-	REQUEST_STREAMING,
-	REQUEST_ENDING /* the stream's last piece is in the output */
+	REQUEST_SENDING    /* the header is in the output */
 };
 
 struct control_request {
@@ -39,7 +39,8 @@ struct control_request {
 	struct json_writer json;
 	control_cancel_fn *cancel; /* when streaming, the end function */
 	void *cancel_ctx;
-	control_more_fn *more;
+	control_more_fn *more; /* NULL: no more pieces will come */
+	bool is_chunked;
 	struct loop_task next_piece;
 };
 
@@ -56,7 +57,6 @@ struct control_server {
 
 /* The caller has gone, or we go: the resource hears of it. */
 void control_request_cancel(struct control_request *request);
-/* One piece each turn of the loop, while the caller takes them; a task. */
-void control_request_send_piece(void *ctx);
-/* The caller has taken what was in the output. */
-void control_request_drained(struct control_request *request);
+/* Bring the answer into the output as fast as the caller takes it, one piece of
+ * a stream each turn of the loop.  A task; request may be over then. */
+void control_request_send(void *ctx);

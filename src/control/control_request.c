@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A stream may wait for somebody who reads it page by page. */
-#define STREAM_SILENCE_MAX (10 * CLOCK_MINUTE)
+/* An answer may wait for somebody who reads it page by page. */
+#define SENDING_SILENCE_MAX (10 * CLOCK_MINUTE)
+#define SLICE_MAX           ((size_t)64 * 1024)
 
 /* ---- the end of a request ---- */
 
@@ -44,6 +45,85 @@ control_request_cancel(struct control_request *request)
 	request_free(request);
 	if (cancel != NULL)
 		cancel(ctx);
+}
+
+/* ---- sending ---- */
+
+/* A stretch of the answer into the output, in a chunk of its own if need be. */
+static void
+append_slice(struct control_request *request)
+{
+	struct buffer *output = conn_output(request->conn);
+	struct bytes slice =
+	    bytes_first(buffer_bytes(&request->answer), SLICE_MAX);
+
+	if (request->is_chunked)
+		buffer_printf(output, "%zx\r\n", slice.len);
+	buffer_append(output, slice);
+	if (request->is_chunked)
+		buffer_append_text(output, "\r\n");
+	buffer_consume(&request->answer, slice.len);
+}
+
+/* That was the last piece. */
+static void
+end_stream(struct control_request *request)
+{
+	control_cancel_fn *end = request->cancel;
+
+	request->more = NULL;
+	request->cancel = NULL;
+	if (end != NULL)
+		end(request->cancel_ctx);
+}
+
+/* False where the request is over. */
+static bool
+get_piece(struct control_request *request)
+{
+	if (!request->more(&request->answer, request->cancel_ctx))
+		end_stream(request);
+	if (!request->answer.overflowed)
+		return true;
+	/* Cut off where it can be seen: no last chunk follows. */
+	control_request_cancel(request);
+	return false;
+}
+
+/* Everything is in the output; wait until the caller has taken it, for
+ * conn_finish() is not patient. */
+static void
+finish_sending(struct control_request *request)
+{
+	if (request->is_chunked)
+		buffer_append_text(conn_output(request->conn), "0\r\n\r\n");
+	request->is_chunked = false;
+	conn_flush(request->conn);
+	if (conn_output(request->conn)->len == 0)
+		request_finish(request);
+}
+
+void
+control_request_send(void *ctx)
+{
+	struct control_request *request = ctx;
+	const struct buffer *output = conn_output(request->conn);
+	struct loop *loop = request->server->loop;
+
+	conn_set_deadline(
+	    request->conn, loop_now(loop).mono_ms + SENDING_SILENCE_MAX);
+	if (request->answer.len == 0 && request->more != NULL &&
+	    !get_piece(request))
+		return;
+	while (request->answer.len > 0 && output->len < CONN_OUTPUT_HIGH)
+		append_slice(request);
+	if (request->answer.len == 0 && request->more == NULL) {
+		finish_sending(request);
+		return;
+	}
+	conn_flush(request->conn);
+	if (output->len < CONN_OUTPUT_HIGH)
+		loop_later(loop, &request->next_piece);
 }
 
 /* ---- answers ---- */
@@ -86,7 +166,6 @@ answer(struct control_request *request, int status)
 
 	json_writer_end_line(&request->json);
 	if (request->answer.overflowed) {
-		/* A listing belongs into a stream. */
 		status = 500;
 		buffer_empty(&request->answer);
 		buffer_append_text(&request->answer,
@@ -95,8 +174,9 @@ answer(struct control_request *request, int status)
 	append_header(output, status, "application/json");
 	buffer_printf(
 	    output, "Content-Length: %zu\r\n\r\n", request->answer.len);
-	buffer_append(output, buffer_bytes(&request->answer));
-	request_finish(request);
+	request->state = REQUEST_SENDING;
+	request->cancel = NULL;
+	control_request_send(request);
 }
 
 struct json_writer *
@@ -123,7 +203,7 @@ control_fail(
 	struct buffer text;
 	va_list args;
 
-	assert(request->state < REQUEST_STREAMING);
+	assert(request->state != REQUEST_SENDING);
 
 	buffer_init(&text, 4096);
 	va_start(args, format);
@@ -145,77 +225,6 @@ control_on_cancel(
 	request->cancel_ctx = ctx;
 }
 
-/* ---- streams ---- */
-
-static bool
-is_chunked(const struct control_request *request)
-{
-	return request->http.minor > 0;
-}
-
-static void
-append_piece(struct control_request *request)
-{
-	struct buffer *output = conn_output(request->conn);
-
-	if (request->answer.len == 0)
-		return;
-	if (is_chunked(request))
-		buffer_printf(output, "%zx\r\n", request->answer.len);
-	buffer_append(output, buffer_bytes(&request->answer));
-	if (is_chunked(request))
-		buffer_append_text(output, "\r\n");
-	buffer_empty(&request->answer);
-}
-
-static void
-wait_for_caller(struct control_request *request)
-{
-	conn_set_deadline(request->conn,
-	    loop_now(request->server->loop).mono_ms + STREAM_SILENCE_MAX);
-}
-
-static void
-end_stream(struct control_request *request)
-{
-	control_cancel_fn *end = request->cancel;
-	void *ctx = request->cancel_ctx;
-
-	if (is_chunked(request))
-		buffer_append_text(conn_output(request->conn), "0\r\n\r\n");
-	request->state = REQUEST_ENDING;
-	request->cancel = NULL;
-	conn_flush(request->conn);
-	if (conn_output(request->conn)->len == 0)
-		request_finish(request);
-	else
-		wait_for_caller(request);
-	if (end != NULL)
-		end(ctx);
-}
-
-void
-control_request_send_piece(void *ctx)
-{
-	struct control_request *request = ctx;
-
-	bool more = request->more(&request->answer, request->cancel_ctx);
-	/* A piece that does not fit is our bug: cut it off, visibly. */
-	if (request->answer.overflowed) {
-		control_request_cancel(request);
-		return;
-	}
-	append_piece(request);
-	if (!more) {
-		end_stream(request);
-		return;
-	}
-	conn_flush(request->conn);
-	wait_for_caller(request);
-	if (conn_output(request->conn)->len < CONN_OUTPUT_HIGH)
-		loop_later(request->server->loop, &request->next_piece);
-}
-
 void
 control_stream(struct control_request *request, const char *content_type,
     control_more_fn *fn, control_cancel_fn *end, void *ctx)
@@ -224,25 +233,16 @@ control_stream(struct control_request *request, const char *content_type,
 
 	assert(request->state == REQUEST_ANSWERING);
 
-	request->state = REQUEST_STREAMING;
+	request->state = REQUEST_SENDING;
 	request->more = fn;
 	control_on_cancel(request, end, ctx);
 	buffer_empty(&request->answer);
 	append_header(output, 200, content_type);
-	if (is_chunked(request))
+	request->is_chunked = request->http.minor > 0;
+	if (request->is_chunked)
 		buffer_append_text(output, "Transfer-Encoding: chunked\r\n");
 	buffer_append_text(output, "\r\n");
 	loop_later(request->server->loop, &request->next_piece);
-}
-
-void
-control_request_drained(struct control_request *request)
-{
-	if (request->state == REQUEST_STREAMING)
-		loop_later(request->server->loop, &request->next_piece);
-	if (request->state == REQUEST_ENDING &&
-	    conn_output(request->conn)->len == 0)
-		request_finish(request);
 }
 
 /* ---- what was asked ---- */

@@ -129,9 +129,15 @@ hear(struct conn *conn, enum conn_event event, void *ctx)
 			read_on(request);
 		break;
 	case CONN_DRAINED:
-		control_request_drained(request);
+		if (request->state == REQUEST_SENDING)
+			control_request_send(request);
 		break;
 	case CONN_EOF:
+		/* Who sent half a request has gone; who has sent it all may
+		 * still listen, which only writing shows. */
+		if (request->state != REQUEST_SENDING)
+			control_request_cancel(request);
+		break;
 	case CONN_FAILED:
 	case CONN_TIMEOUT:
 		control_request_cancel(request);
@@ -180,8 +186,7 @@ accept_caller(int fd, const struct peer *peer, void *ctx)
 	http_request_init(&request->http);
 	buffer_init(&request->answer, CONTROL_ANSWER_MAX);
 	json_writer_init(&request->json, &request->answer);
-	loop_task_init(
-	    &request->next_piece, control_request_send_piece, request);
+	loop_task_init(&request->next_piece, control_request_send, request);
 	TAILQ_INSERT_TAIL(&server->requests, request, link);
 	request->conn = conn_accept(server->loop, fd, hear, request);
 	conn_set_deadline(

@@ -18,26 +18,28 @@
  *   counters: {accepted, delivered, deferred, bounced, duplicates_possible,
  *     rejected, drop_taken, drop_failed},
  *   upstreams: [{name, transport, state ("ok", "down", "untried"), reason,
- *     next_try_at, connections, idle}],
+ *     next_try_at, in_flight}],
  *   etrn: [{host, node, state ("ok", "waiting", "off"), last_reply,
  *     last_success_at, failures, count, next_at}],
  *   listeners: ["/run/postrider/smtp.sock", "127.0.0.1:25"], warnings: [text]
  *
- * GET /v1/queue?limit=&after=&state=&id= (anyone; own messages): JSON Lines
- *   queue_name ("active", "deferred", "hold"), queue_id, arrival_time (seconds
- *   since 1970), message_size, forced_expire (false), sender,
- *   recipients: [{address, delay_reason}]: so far as postqueue -j;
+ * GET /v1/queue?limit=&after=&state= (anyone; own messages): JSON Lines
+ *   queue_name ("incoming", "active", "deferred", "hold"), queue_id,
+ *   arrival_time (seconds since 1970), message_size, forced_expire (false),
+ *   sender, recipients: [{address, delay_reason}] (those that wait): so far as
+ *   postqueue -j;
  *   state ("waiting", "in_flight", "settling", "held"), attempts, next_at, uid
- *   (number or null), route (name of the upstream tried last, or null)
+ *   (number or null), route (the upstream tried last, or null)
  *
  * GET /v1/queue/ID (anyone; own): one object, the keys of above and
  *   arrived_at, envelope_id, client, attempted_at, in_doubt, header (text),
- *   recipients: [{address, state ("waiting", "delivered", "failed"), status,
- *     delay_reason, upstream}]
+ *   history: [{address, state ("waiting", "delivered", "failed"), status,
+ *     reason, upstream}] (all recipients)
  *
- * GET /v1/queue/ID/content (readers; own): the message, message/rfc822
+ * GET /v1/queue/ID/content (anyone; own): the message, message/rfc822
  *
- * GET /v1/mailq (anyone; own): text/plain, mailq_text.h's layout
+ * GET /v1/mailq?limit=&after=&state= (anyone; own): text/plain, the layout of
+ *   mailq_text.h
  *
  * POST /v1/queue/retry, hold, release, remove (writers):
  *   {"ids": [text]} or {"all": true} or {"domain": text} -> {"matched": n}
@@ -164,8 +166,9 @@ void control_fail(struct control_request *request, int status,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /*
- * Append the next piece, some 64 KiB, to out; false when that was the last one.
- * Called again only when what came before has been taken by the caller.
+ * Append the next piece, some 64 KiB (at most 64 MiB, or the answer is cut
+ * off), to out; false when that was the last one. Called again only when what
+ * came before has been taken by the caller.
  */
 typedef bool control_more_fn(struct buffer *out, void *ctx);
 #define CONTROL_PIECE_SIZE ((size_t)64 * 1024)

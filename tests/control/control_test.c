@@ -144,7 +144,7 @@ get_large(struct control_request *request, void *ctx)
 	(void)ctx;
 	memset(text, 'x', 4095);
 	struct json_writer *json = control_request_json(request);
-	for (int i = 0; i < 300; i++)
+	for (int i = 0; i < 17000; i++)
 		json_writer_text(json, "large", text);
 	free(text);
 	control_reply(request);
@@ -374,6 +374,7 @@ Test(control, streams_without_an_end_in_memory)
 	    {"/count?lines=0&each=1", 0},
 	    {"/count?lines=1&each=1", 1},
 	    {"/count?lines=1000&each=1", 1000},
+	    {"/count?lines=300000&each=300000", 300000},
 	    {"/count?lines=1000000&each=4000", 1000000},
 	};
 
