@@ -144,6 +144,16 @@ smtp_transaction_fail(
 	transaction->wants_content = false;
 }
 
+/* Has every recipient been refused? */
+static bool
+has_no_recipient(const struct smtp_transaction *transaction)
+{
+	const struct smtp_client_message *message = transaction->message;
+
+	return message != NULL && transaction->refusal.is_set &&
+	    transaction->recipients_refused == message->recipient_count;
+}
+
 void
 smtp_transaction_refuse(struct smtp_client *client,
     struct smtp_transaction *transaction, size_t recipient,
@@ -158,16 +168,8 @@ smtp_transaction_refuse(struct smtp_client *client,
 		smtp_outcome_keep(&transaction->refusal, outcome);
 	smtp_client_emit(client, SMTP_CLIENT_RECIPIENT, transaction->message,
 	    recipient, outcome);
-}
-
-/* Has every recipient been refused? */
-static bool
-has_no_recipient(const struct smtp_transaction *transaction)
-{
-	const struct smtp_client_message *message = transaction->message;
-
-	return message != NULL && transaction->refusal.is_set &&
-	    transaction->recipients_refused == message->recipient_count;
+	if (has_no_recipient(transaction))
+		transaction->wants_content = false;
 }
 
 /* What it came to, without regard to what is outstanding; NULL: open yet. */

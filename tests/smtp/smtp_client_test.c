@@ -626,3 +626,149 @@ Test(smtp_client, is_right_wherever_the_connection_ends)
 	chunked.accepted_from = length_of(&chunked, 3);
 	check_endings(&chunked, 4);
 }
+
+/* ---- any reply at each phase ---- */
+
+/* The final word of each phase on a reply that is not the one hoped for. */
+static void
+check_reply(size_t turn, const char *code)
+{
+	static const char *const hoped[] = {"220 mx\r\n", "250 mx\r\n",
+	    "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n"};
+	static const enum smtp_phase phases[] = {SMTP_PHASE_GREETING,
+	    SMTP_PHASE_EHLO, SMTP_PHASE_MAIL, SMTP_PHASE_RCPT, SMTP_PHASE_DATA,
+	    SMTP_PHASE_END};
+	const int number = (int)strtol(code, NULL, 10);
+	const bool is_nonsense = code[0] == '3' || code[0] == '1';
+	struct ending ending = {.doubt_from = 0};
+	char text[64];
+
+	for (size_t i = 0; i < turn; i++)
+		ending.turns[i] = hoped[i];
+	(void)snprintf(text, sizeof(text), "%s x\r\n", code);
+	ending.turns[turn] = text;
+	const struct result result = play_until(&ending, SIZE_MAX);
+	cr_expect_eq(result.over, 1, "%zu %s", turn, code);
+	cr_expect_eq(result.done, turn < 2 ? 0 : 1, "%zu %s", turn, code);
+	if (result.done == 0)
+		return;
+	cr_expect_eq(result.outcome.kind,
+	    is_nonsense ? SMTP_MALFORMED : SMTP_REPLIED, "%zu %s", turn, code);
+	cr_expect_eq(result.outcome.code, is_nonsense ? 0 : number, "%zu %s",
+	    turn, code);
+	cr_expect_eq(result.outcome.phase, phases[turn], "%zu %s", turn, code);
+	cr_expect_eq(result.outcome.in_doubt, is_nonsense && turn == 5,
+	    "%zu %s", turn, code);
+}
+
+Test(smtp_client, takes_each_refusal_at_each_phase_for_what_it_is)
+{
+	static const char *const codes[] = {
+	    "421", "450", "451", "452", "500", "530", "550", "554", "599"};
+
+	for (size_t turn = 0; turn < 6; turn++)
+		for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+			check_reply(turn, codes[i]);
+	for (size_t turn = 2; turn < 6; turn++) {
+		check_reply(turn, "150");
+		if (turn != 4)
+			check_reply(turn, "354");
+	}
+}
+
+/* ---- I1: replies without end ---- */
+
+/* What the session makes of text, said as often as it listens. */
+static struct smtp_outcome
+flood(struct session *session, const char *text, size_t *out_octets)
+{
+	*out_octets = 0;
+	while (!session_next(session)) {
+		cr_assert_lt(*out_octets, (size_t)2 * 1024 * 1024);
+		cr_assert_lt(session->input.len, (size_t)16 * 1024);
+		buffer_empty(&session->output);
+		buffer_append_text(&session->input, text);
+		*out_octets += strlen(text);
+	}
+	return session->event.outcome;
+}
+
+Test(smtp_client, does_not_listen_for_ever)
+{
+	static const char *const floods[] = {"250-x\r\n", "250-", "250", "x",
+	    "\n", "\xff",
+	    "250-a long line of a long reply, so that it is"
+	    " longer than a mebibyte before it has too many lines: "
+	    "01234567890123456789012345678901234567890123456789012345678901234"
+	    "56789012345678901234567890123456789012345678901234567890123456789"
+	    "\r\n"};
+
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct session session;
+		size_t octets = 0;
+		session_init(&session);
+		smtp_client_open(session.client, 0);
+		cr_assert_eq(session_feed(&session, "220 mx\r\n"), -1);
+		const struct smtp_outcome outcome =
+		    flood(&session, floods[i], &octets);
+		cr_expect_eq(session.event.kind, SMTP_CLIENT_OVER);
+		cr_expect_eq(outcome.kind, SMTP_MALFORMED, "%s", floods[i]);
+		session_clear(&session);
+	}
+}
+
+Test(smtp_client, fails_where_the_output_is_too_small)
+{
+	struct session session;
+
+	session_init(&session);
+	session_greet(&session, "250-mx\r\n250 PIPELINING\r\n");
+	session_envelope(&session, &messages[1].message);
+	session.output.limit = 10;
+	smtp_client_content(
+	    session.client, BYTES("more than ten octets\n"), true, 0);
+	cr_assert(session_next(&session));
+	cr_expect_eq(session.event.kind, SMTP_CLIENT_DONE);
+	cr_expect_eq(session.event.outcome.kind, SMTP_FAILED);
+	cr_expect_not(session.event.outcome.in_doubt);
+	session_clear(&session);
+}
+
+Test(smtp_client, tells_what_the_server_offers)
+{
+	struct session session;
+
+	session_init(&session);
+	session_greet(&session, "250-mx\r\n250-SIZE 1000\r\n250 ETRN\r\n");
+	const struct extensions *offers =
+	    smtp_client_extensions(session.client);
+	cr_expect(offers->esmtp);
+	cr_expect(extensions_has(offers, EXTENSION_ETRN));
+	cr_expect_eq(offers->size_max, 1000);
+	session_clear(&session);
+}
+
+Test(smtp_client, takes_no_order_once_it_is_over)
+{
+	struct session session;
+
+	session_init(&session);
+	smtp_client_open(session.client, 0);
+	smtp_client_eof(session.client, BYTES_NONE);
+	smtp_client_eof(session.client, BYTES("again"));
+	cr_assert(session_next(&session));
+	cr_expect_eq(session.event.kind, SMTP_CLIENT_OVER);
+	cr_expect(smtp_client_command(session.client, BYTES("NOOP"), 0));
+	smtp_client_start(session.client, SMTP_PHASE_EHLO, 0);
+	smtp_client_start_content(session.client, 1, 0);
+	smtp_client_write(session.client, BYTES("NOOP\r\n"));
+	smtp_client_expect(session.client, 0);
+	smtp_client_tls_started(session.client, 0);
+	smtp_client_content(session.client, BYTES("Hi"), true, 0);
+	smtp_client_fail(session.client, SMTP_PHASE_TLS, BYTES_NONE);
+	smtp_client_quit(session.client, 0);
+	cr_expect_not(session_next(&session));
+	cr_expect_not(smtp_client_can_send(session.client));
+	cr_expect_eq(session.output.len, 0);
+	session_clear(&session);
+}

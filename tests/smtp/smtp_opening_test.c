@@ -1,6 +1,9 @@
 #include "smtp/dialogue.h"
 
 #include <criterion/criterion.h>
+#include <gsasl.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define EHLO                                                                   \
 	"O: open\n"                                                            \
@@ -23,7 +26,6 @@
 #define TEN     "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 #define LONG    HUNDRED HUNDRED HUNDRED HUNDRED
-
 static const struct dialogue hellos[] = {
     {.name = "EHLO", .text = EHLO "S: 250 mx\n" READY},
     {.name = "a greeting of many lines",
@@ -288,6 +290,10 @@ static const struct dialogue logins[] = {
 					    "S: 235 welcome\n"
 					    "E: OVER AUTH malformed\n",
 	.options = {IN_TLS, STUDENT}},
+    {.name = "a name that a mechanism cannot carry: the next",
+	.text = AUTH("SCRAM-SHA-256 PLAIN") "C: AUTH PLAIN AP8Ac2VjcmV0\n"
+					    "S: 235 welcome\n" READY,
+	.options = {IN_TLS, .user = "\xff", .password = "secret"}},
     {.name = "the channel's binding is used where it is known",
 	.text = AUTH(
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS") "C: AUTH SCRAM-SHA-256-PLUS "
@@ -323,6 +329,21 @@ Test(smtp_opening, starts_tls)
 Test(smtp_opening, logs_in)
 {
 	CHECK_ALL(logins);
+}
+
+Test(smtp_opening, gives_up_a_response_too_long_for_any_line)
+{
+	char token[9600 + 1];
+	struct dialogue dialogue = {.name = "a token of 9600 octets",
+	    .text = AUTH("XOAUTH2") "C: AUTH XOAUTH2\nS: 334 \nC: *\n"
+				    "S: 501 cancelled\n" QUIT_AND("AUTH 501"),
+	    .options = {IN_TLS, .user = "u", .mechanisms = "XOAUTH2",
+		.no_initial_response = true}};
+
+	memset(token, 'x', sizeof(token) - 1);
+	token[sizeof(token) - 1] = '\0';
+	dialogue.options.password = token;
+	dialogue_check(&dialogue);
 }
 
 static const struct dialogue steps[] = {
@@ -410,4 +431,109 @@ Test(smtp_opening, traces_whole_lines)
 	    .with_trace = true};
 
 	dialogue_check(&dialogue);
+}
+
+/* ---- SCRAM, with the other side of libgsasl ---- */
+
+static int
+serve_password(Gsasl *library, Gsasl_session *session, Gsasl_property property)
+{
+	(void)library;
+	if (property != GSASL_PASSWORD)
+		return GSASL_NO_CALLBACK;
+	gsasl_property_set(session, GSASL_PASSWORD, "secret");
+	return GSASL_OK;
+}
+
+/* The client's line as a NUL-ended string without its CRLF; it has left. */
+static void
+take_line(struct dialogue_player *player, char *line, size_t size)
+{
+	struct bytes log = buffer_bytes(player->log);
+	const size_t start = bytes_last_index(
+	    bytes_first(log, log.len > 0 ? log.len - 1 : 0), '\n');
+
+	log = bytes_trim(bytes_from(log, start < log.len ? start + 1 : 0));
+	cr_assert(bytes_has_prefix(log, "C:"), "%.*s", BYTES_ARGS(log));
+	log = bytes_trim(bytes_from(log, strlen("C:")));
+	cr_assert_lt(log.len, size);
+	memcpy(line, log.data, log.len);
+	line[log.len] = '\0';
+}
+
+static void
+say(struct dialogue_player *player, const char *code, const char *text)
+{
+	struct buffer reply;
+
+	buffer_init(&reply, 4096);
+	buffer_printf(&reply, "%s %s\r\n", code, text);
+	dialogue_feed(player, buffer_bytes(&reply));
+	buffer_clear(&reply);
+}
+
+/* The log of a login, the server's proof being wrong where told so. */
+static void
+log_in_by_scram(struct buffer *log, bool spoil_proof)
+{
+	static const struct dialogue dialogue = {.options = {STUDENT}};
+	static const char mechanism[] = "SCRAM-SHA-256";
+	struct dialogue_player player;
+	char line[1024];
+	Gsasl *library = NULL;
+	Gsasl_session *session = NULL;
+	int status = GSASL_NEEDS_MORE;
+
+	dialogue_init(&player, &dialogue, log);
+	cr_assert_eq(gsasl_init(&library), GSASL_OK);
+	gsasl_callback_set(library, serve_password);
+	cr_assert_eq(
+	    gsasl_server_start(library, mechanism, &session), GSASL_OK);
+	dialogue_order(&player, BYTES("open"));
+	say(&player, "220", "mx");
+	say(&player, "250-mx\r\n250", "AUTH PLAIN SCRAM-SHA-256");
+	take_line(&player, line, sizeof(line));
+	cr_assert(bytes_has_prefix(bytes_of(line), "AUTH SCRAM-SHA-256 "));
+	memmove(line, line + strlen("AUTH SCRAM-SHA-256 "),
+	    strlen(line + strlen("AUTH SCRAM-SHA-256 ")) + 1);
+	while (status == GSASL_NEEDS_MORE) {
+		char *challenge = NULL;
+		status = gsasl_step64(session, line, &challenge);
+		cr_assert(status == GSASL_OK || status == GSASL_NEEDS_MORE);
+		if (spoil_proof && status == GSASL_OK)
+			challenge[4] = challenge[4] == 'A' ? 'B' : 'A';
+		say(&player, "334", challenge);
+		gsasl_free(challenge);
+		if (status == GSASL_NEEDS_MORE)
+			take_line(&player, line, sizeof(line));
+	}
+	if (!spoil_proof)
+		say(&player, "235", "welcome");
+	gsasl_finish(session);
+	gsasl_done(library);
+	dialogue_clear(&player);
+}
+
+Test(smtp_opening, logs_in_by_scram)
+{
+	struct buffer log;
+
+	buffer_init(&log, 16384);
+	log_in_by_scram(&log, false);
+	cr_expect(
+	    bytes_has_suffix_nocase(buffer_bytes(&log), "C: \nE: READY\n"),
+	    "%.*s", BYTES_ARGS(buffer_bytes(&log)));
+	buffer_clear(&log);
+}
+
+Test(smtp_opening, leaves_a_server_that_does_not_know_the_password)
+{
+	struct buffer log;
+
+	buffer_init(&log, 16384);
+	log_in_by_scram(&log, true);
+	cr_expect(bytes_has_suffix_nocase(
+		      buffer_bytes(&log), "E: OVER AUTH malformed\n"),
+	    "%.*s", BYTES_ARGS(buffer_bytes(&log)));
+	buffer_clear(&log);
 }

@@ -262,6 +262,12 @@ static const struct dialogue groups[] = {
 	PIPELINED "O: send 1\n" MAIL RCPT("b") DATA
 	"S: 550 5.7.1 no\nO: eof\n"
 	"E: DONE 1 MAIL 550 5.7.1\nE: OVER RCPT closed\n"),
+    TALK("one behind the dot that cannot be sent is over before it",
+	PIPELINED "O: send 1\n" MAIL RCPT("b") DATA OK OK GO
+	"E: RECIPIENT 1.0 RCPT 250\n" HI
+	"O: send 7\nE: DONE 7 MAIL not offered 553 5.1.7\n"
+	"O: send 1\n" MAIL RCPT("b") DATA SENT
+	"E: DONE 1 end of data 250 2.0.0\n"),
     TALK("QUIT waits for what is under way",
 	PIPELINED "O: send 1\n" MAIL RCPT("b") DATA
 	"O: quit\n" OK OK GO "E: RECIPIENT 1.0 RCPT 250\n" HI SENT
@@ -280,6 +286,7 @@ static const struct dialogue_message chunks[] = {
     {DIALOGUE_MESSAGE("a@x.example", people, 2), "Hi\n", 0},
     {DIALOGUE_MESSAGE("a@x.example", people, 2), ".a\nb", 2},
     {DIALOGUE_MESSAGE("a@x.example", people, 1), "", 0},
+    {DIALOGUE_MESSAGE("a@x.example", people, 1), "\r\n", 1},
 };
 
 #undef TALK
@@ -299,6 +306,8 @@ static const struct dialogue chunked[] = {
 	CHUNKED "O: send 3\n" MAIL RCPT(
 	    "b") "C: BDAT 0 LAST\n" OK OK SENT "E: RECIPIENT 3.0 RCPT 250\n"
 		 "E: DONE 3 end of data 250 2.0.0\n"),
+    TALK("no chunk for a line end that is not whole",
+	CHUNKED "O: send 4\n" MAIL RCPT("b") "C: BDAT 2 LAST\nC: \n" OK),
     TALK("one chunk with the envelope, the others behind its replies",
 	CHUNKED "O: send 2\n" BOTH "C: BDAT 2\nP: .a\n" OK OK OK
 		"E: RECIPIENT 2.0 RCPT 250\nE: RECIPIENT 2.1 RCPT 250\n"
