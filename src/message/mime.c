@@ -251,7 +251,8 @@ has_long_line(struct bytes field)
 {
 	while (field.len > 0) {
 		struct bytes line = bytes_cut(&field, '\n');
-		if (line.len > HEADER_LINE_MAX + 1)
+		bool has_cr = bytes_has_suffix_nocase(line, "\r");
+		if (line.len > HEADER_LINE_MAX + (has_cr ? 1 : 0))
 			return true;
 	}
 	return false;

@@ -1,7 +1,8 @@
 /*
  * Content mended so that a server takes it: lines of more than 998 octets cut,
  * octets escaped that should have been.  What it means stays as far as it can.
- * Piece by piece, independent of how the octets are cut.
+ * Piece by piece, independent of how the octets are cut.  A lone CR or LF
+ * becomes CRLF, which it will be on the wire.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 struct repair {
 	size_t column;        /* of the line being written */
 	unsigned escape_left; /* octets of "=XX" still to come */
+	bool after_cr;        /* the line end is written already */
 };
 
 /* Append piece with long lines cut by CRLF and a blank, which in a header is a

@@ -49,6 +49,8 @@ static const struct row {
 } rows[] = {
     {"fold leaves short lines", fold_plain, "a\r\nb \xff\r\n",
 	"a\r\nb \xff\r\n"},
+    {"lone CR and LF", fold_plain, "a\rb\nc\r\r\n\n\r",
+	"a\r\nb\r\nc\r\n\r\n\r\n\r\n"},
     {"mask", fold_masked, "a\xc3\xb6z\r\n",
 	"a?"
 	"?z\r\n"},
@@ -135,7 +137,7 @@ Test(repair, gives_lines_that_fit_however_it_is_cut)
 {
 	repair_fn *const fns[] = {
 	    fold_plain, fold_masked, repair_quoted, repair_base64};
-	static const char alphabet[] = "aaaa==\xc3\xb6\xf0\x9f\xff \0";
+	static const char alphabet[] = "aaaa==\xc3\xb6\xf0\x9f\xff \r\0";
 	unsigned seed = (unsigned)time(NULL);
 	srand(seed);
 
