@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What we are doing; one row of the table in smtp_client.c each. */
+/* What we are doing; one row of the table in smtp_phase.c each. */
 enum smtp_phase {
 	SMTP_PHASE_CONNECT, /* the caller's own: resolving and connecting */
 	SMTP_PHASE_GREETING,
@@ -46,8 +46,7 @@ enum smtp_phase {
 	SMTP_PHASE_MAIL,
 	SMTP_PHASE_RCPT,
 	SMTP_PHASE_DATA,    /* DATA, waiting for 354 */
-	SMTP_PHASE_CONTENT, /* sending content, and BDAT before the last chunk
-			     */
+	SMTP_PHASE_CONTENT, /* sending content, and BDAT but the last */
 	SMTP_PHASE_END,     /* after the dot or BDAT LAST */
 	SMTP_PHASE_RSET,
 	SMTP_PHASE_COMMAND, /* any other command, ETRN included */
@@ -100,18 +99,17 @@ enum smtp_verbs {
 typedef void smtp_trace_fn(
     bool sent, struct bytes octets, bool secret, void *ctx);
 
-/* Borrowed until smtp_client_clear(). */
+/* Borrowed until smtp_client_free(). */
 struct smtp_client_options {
 	const char *hello; /* our name: an FQDN or "[192.0.2.1]" */
 	bool lmtp;
 	enum smtp_security security;
 	/* AUTH where user is not NULL; then it is required. */
 	const char *user;
-	const char *password; /* or the token of XOAUTH2, OAUTHBEARER */
-	const char
-	    *mechanisms;    /* allowed, best first, blanks between; NULL: all */
-	bool auth_in_clear; /* PLAIN and LOGIN also without TLS */
-	const char *host; /* the peer's name, for mechanisms that bind to it */
+	const char *password;   /* or the token of XOAUTH2, OAUTHBEARER */
+	const char *mechanisms; /* allowed, best first; NULL: see sasl.h */
+	bool auth_in_clear;     /* PLAIN and LOGIN also without TLS */
+	const char *host;       /* the peer's name, for those that bind to it */
 	bool no_pipelining;
 	bool no_chunking;
 	bool no_initial_response; /* AUTH: wait for the first challenge */
@@ -154,11 +152,10 @@ enum smtp_client_event_kind {
 	 * content. */
 	SMTP_CLIENT_RECIPIENT,
 	/*
-	 * The message is over; its outcome is that of every recipient that was
-	 * not refused at RCPT, heard of or not (LMTP: and that has no outcome
-	 * of phase END).  Phase END and 2yz: accepted.  Phase RCPT: all were
-	 * refused, and this is one of the refusals, a temporary one if there
-	 * was any.
+	 * The message is over.  The outcome is that of every recipient that was
+	 * not refused at RCPT, heard of or not (LMTP: and that has none of
+	 * phase END); END and 2yz: accepted.  Where all were refused it is one
+	 * of the refusals, a temporary one if there was any.
 	 */
 	SMTP_CLIENT_DONE,
 	/* The reply to a command, a single step, or QUIT. */
@@ -173,8 +170,8 @@ enum smtp_client_event_kind {
 
 struct smtp_client_event {
 	enum smtp_client_event_kind kind;
-	const struct smtp_client_message
-	    *message;                /* WANT_CONTENT, RECIPIENT, DONE */
+	/* WANT_CONTENT, RECIPIENT, DONE */
+	const struct smtp_client_message *message;
 	size_t recipient;            /* RECIPIENT: its index */
 	struct smtp_outcome outcome; /* views, valid until the next call */
 };
@@ -184,12 +181,13 @@ struct smtp_client;
 /* Octets of content at a time. */
 #define SMTP_CLIENT_CONTENT_MAX ((size_t)1024 * 1024)
 
-/*
- * input and output are borrowed until free.  The ceiling of output must leave
- * room for SMTP_CLIENT_OUTPUT_MAX.  Where output was empty once a login was
- * answered, its memory is cleared of the credentials.
- */
+/* The least ceiling of output. */
 #define SMTP_CLIENT_OUTPUT_MAX (2 * SMTP_CLIENT_CONTENT_MAX + 128 * 1024)
+
+/*
+ * input and output are borrowed until free.  Once a login was answered, the
+ * memory of output is cleared of the credentials.
+ */
 struct smtp_client *smtp_client_new(const struct smtp_client_options *options,
     struct buffer *input, struct buffer *output);
 void smtp_client_free(struct smtp_client *client);
@@ -269,6 +267,8 @@ void smtp_client_fail(
  * next() does it too. */
 void smtp_client_progress(struct smtp_client *client, int64_t now);
 
+/* The next event.  False: nothing happens until input comes, output leaves, an
+ * order is given, or the deadline. */
 bool smtp_client_next(struct smtp_client *client, int64_t now,
     struct smtp_client_event *out_event);
 /* Monotonic ms, CLOCK_NEVER when nothing is awaited.  Once it has come, next()

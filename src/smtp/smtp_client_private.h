@@ -57,6 +57,7 @@ struct smtp_transaction {
 	size_t recipients_sent;
 	size_t recipients_accepted;
 	size_t recipients_refused; /* by the server or us */
+	size_t recipients_open;    /* taken by the server, MAIL or not */
 	uint64_t domains;          /* among those sent, where limited */
 	size_t finals_due;  /* final replies still to come: 1, more in LMTP */
 	size_t final_index; /* LMTP: the recipient whose final reply is next */
@@ -70,11 +71,9 @@ struct smtp_transaction {
 	bool is_answered;   /* the final reply has come */
 	struct dot_encoder encoder;
 	struct smtp_kept_outcome failure; /* why it failed, where is_set */
-	/* Of the refused recipients: one to be tried again first, else the
-	 * first. */
+	/* Of the refused recipients': a temporary one before all others. */
 	struct smtp_kept_outcome refusal;
-	struct smtp_kept_outcome
-	    answer; /* the final reply, or the last in LMTP */
+	struct smtp_kept_outcome answer; /* the final reply; LMTP: the last */
 };
 
 struct smtp_client {

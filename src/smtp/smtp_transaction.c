@@ -378,6 +378,7 @@ smtp_transaction_rcpt_replied(struct smtp_client *client,
 	const struct smtp_outcome outcome =
 	    smtp_outcome_replied(expected->phase, reply);
 
+	transaction->recipients_open += is_success(reply);
 	/* Without MAIL it means nothing. */
 	if (!transaction->failure.is_set) {
 		if (is_success(reply))
@@ -391,19 +392,19 @@ smtp_transaction_rcpt_replied(struct smtp_client *client,
 }
 
 /*
- * The server wants content though nobody is left to get it: it is given none
- * (RFC 2920 3.1), and whatever it says to that, the message has failed.  In
- * LMTP no reply would follow, nor is the server allowed to ask (RFC 2033 4.2).
+ * The server wants content though the message has failed.  Where it has taken
+ * no recipient it is given none (RFC 2920 3.1), and whatever it says to that
+ * does not matter.  Else they would get an empty message; and in LMTP no reply
+ * would follow, nor is the server allowed to ask (RFC 2033 4.2).
  */
 static void
 give_nothing(struct smtp_client *client, struct smtp_transaction *transaction)
 {
-	if (client->options->lmtp) {
-		smtp_client_malformed(client, SMTP_PHASE_DATA,
-		    "354 without a recipient", BYTES_NONE);
-		return;
-	}
-	smtp_transaction_send_lone_dot(client, transaction);
+	if (client->options->lmtp || transaction->recipients_open > 0)
+		smtp_client_malformed(
+		    client, SMTP_PHASE_DATA, "354 after a refusal", BYTES_NONE);
+	else
+		smtp_transaction_send_lone_dot(client, transaction);
 }
 
 void

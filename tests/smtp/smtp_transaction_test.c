@@ -202,8 +202,12 @@ static const struct dialogue groups[] = {
 	"E: DONE 2 MAIL 550 5.7.1\nO: send 1\n" MAIL RCPT("b") DATA),
     TALK("MAIL is refused, yet 354: a lone dot",
 	PIPELINED "O: send 1\n" MAIL RCPT("b") DATA
-	"S: 550 5.7.1 no\nS: 250 ok\n" GO "C: .\n" SENT
+	"S: 550 5.7.1 no\nS: 503 no\n" GO "C: .\n" SENT
 	"E: DONE 1 MAIL 550 5.7.1\nO: send 1\n" MAIL RCPT("b") DATA),
+    TALK("MAIL is refused, yet a recipient taken: no empty message to it",
+	PIPELINED "O: send 1\n" MAIL RCPT("b") DATA
+	"S: 550 5.7.1 no\nS: 250 ok\n" GO
+	"E: DONE 1 MAIL 550 5.7.1\nE: OVER DATA malformed\n"),
     TALK("no recipient, and so no DATA",
 	PIPELINED "O: send 2\n" MAIL RCPT("b") RCPT("c") DATA OK
 	"S: 550 5.1.1 no\nS: 452 4.5.3 no\nS: 503 no\n"
