@@ -145,6 +145,12 @@ static const struct dialogue handshakes[] = {
 		     "E: START_TLS\nO: wait 59999\nO: wait 1\n"
 		     "E: OVER TLS handshake timed out\n",
 	.options = {NEEDED}},
+    {.name = "what was offered in clear is forgotten",
+	.text = EHLO "S: 250-mx\nS: 250-AUTH PLAIN\nS: 250 STARTTLS\n"
+		     "C: STARTTLS\nS: 220 go\nE: START_TLS\nO: tls\n"
+		     "C: EHLO me.example\nS: 502 no\nC: HELO me.example\n"
+		     "S: 250 mx\n" QUIT_AND("AUTH not offered 454 4.7.0"),
+	.options = {NEEDED, STUDENT}},
     {.name = "STARTTLS offered again within TLS is not taken",
 	.text = EHLO "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n"
 		     "E: START_TLS\nO: tls\nC: EHLO me.example\n"
