@@ -51,6 +51,14 @@ def _say(ok, number, name, skipped=""):
           flush=True)
 
 
+def _tell(error):
+    """Where in the test, and what."""
+    for frame in traceback.extract_tb(error.__traceback__)[1:]:
+        note("%s:%d: %s" % (os.path.basename(frame.filename), frame.lineno,
+                            frame.line))
+    note("%s: %s" % (type(error).__name__, error))
+
+
 def _run_point(number, name, function, needs):
     started = time.monotonic()
     why_not = needs() if needs is not None else None
@@ -64,9 +72,9 @@ def _run_point(number, name, function, needs):
         _say(True, number, name)
     except Skip as skip:
         _say(True, number, name, str(skip))
-    except Exception:
+    except Exception as error:
         _say(False, number, name)
-        note(traceback.format_exc())
+        _tell(error)
         for tell in _witnesses:
             tell()
     finally:
@@ -104,6 +112,10 @@ def run(with_guest=False):
         why = guest.prepare()
         if why:
             os.environ[_WHY] = why
+    for name in "postriderd", "postrider", "sendmail":
+        if not os.path.exists(box.program(name)):
+            print("Bail out! there is no " + box.program(name))
+            sys.exit(1)
     box.isolate()
     if box.is_isolated():
         box.lo_up()
