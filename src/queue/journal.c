@@ -406,7 +406,7 @@ append(struct group *group, struct unit *unit, struct error *error)
 		buffer, unit, &stamp, group->journal->disk, &unit->error))
 		return true;
 	unit->segment = shelf_ref(group->segment);
-	unit->place.segment = group->segment->header.first_unit;
+	unit->place.segment = group->segment->header.generation;
 	unit->place.offset = (uint32_t)offset;
 	raise_id(group->journal, unit);
 	group->next++;
@@ -541,9 +541,9 @@ journal_drop(struct journal *journal, uint64_t number, struct error *error)
 {
 	struct shelf *shelf = &journal->shelf;
 
-	assert(shelf_newest(shelf)->header.first_unit > number);
+	assert(shelf_newest(shelf)->header.generation > number);
 	/* One that could not be dropped earlier comes first. */
-	while (shelf->segments[0].header.first_unit <= number) {
+	while (shelf->segments[0].header.generation <= number) {
 		if (!shelf_drop_oldest(shelf, error))
 			return error_context(error, "drop segment %016llx",
 			    (unsigned long long)number);

@@ -21,7 +21,7 @@ struct place {
  * whoever works on such a message may read, from any thread.
  */
 struct segment_ref {
-	uint64_t number; /* of its first unit */
+	uint64_t number; /* its generation */
 	int fd;
 	uint64_t salt;
 };

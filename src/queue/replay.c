@@ -132,7 +132,7 @@ take_unit(struct replay *replay, const struct scan_event *event)
 	struct reading readings[UNIT_RECORDS_MAX];
 	size_t count = 0;
 	struct place place = {
-	    .segment = replay->segment->header.first_unit,
+	    .segment = replay->segment->header.generation,
 	    .offset = (uint32_t)event->offset,
 	    .len = UNIT_HEADER_LEN + event->header.heads_len,
 	};

@@ -14,6 +14,7 @@
 #define SPARE_NAME     "spare"
 #define PART_NAME      "part" /* of a copy that is being written */
 #define PIECE_LEN      ((size_t)64 * 1024)
+#define SECTOR_LEN     ((size_t)512)
 
 /* ---- directories ---- */
 
@@ -188,17 +189,30 @@ put_aside(const struct search *search, const char *name, const char *why,
 	return true;
 }
 
+/* Into zeros; bad sectors stay zeros. */
+static bool
+read_around(
+    struct shelf *shelf, int fd, char *data, size_t size, struct error *error)
+{
+	size_t len;
+
+	for (size_t at = 0; at < size; at += SECTOR_LEN) {
+		if (!disk_read_some(shelf->disk, fd, data + at, SECTOR_LEN, at,
+			&len, error) &&
+		    error->number != EIO)
+			return false;
+	}
+	return true;
+}
+
 static bool
 read_header(struct shelf *shelf, int fd, const char *name,
     struct segment_header *out_header, bool *out_is_whole, struct error *error)
 {
 	char data[SEGMENT_HEADER_LEN] = {0};
-	size_t len;
 	uint32_t version;
 
-	if (!disk_read_some(
-		shelf->disk, fd, data, sizeof(data), 0, &len, error) &&
-	    error->number != EIO)
+	if (!read_around(shelf, fd, data, sizeof(data), error))
 		return error_context(error, "%s", name);
 	switch (segment_header_decode(
 	    bytes_make(data, sizeof(data)), out_header, &version)) {
@@ -246,15 +260,14 @@ find_segment(const struct search *search, const char *name, struct error *error)
 static int
 compare_segments(const void *left, const void *right)
 {
-	const struct segment_header *a =
-	    &((const struct shelf_segment *)left)->header;
-	const struct segment_header *b =
-	    &((const struct shelf_segment *)right)->header;
+	const struct shelf_segment *a = left;
+	const struct shelf_segment *b = right;
 
-	if (a->first_unit != b->first_unit)
-		return a->first_unit < b->first_unit ? -1 : 1;
-	if (a->generation != b->generation)
-		return a->generation < b->generation ? -1 : 1;
+	if (a->header.generation != b->header.generation)
+		return a->header.generation < b->header.generation ? -1 : 1;
+	/* Of two copies the longer one comes first. */
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
 	return 0;
 }
 
@@ -267,24 +280,29 @@ remove_segment(struct shelf *shelf, size_t index)
 	    (shelf->count - index) * sizeof(shelf->segments[0]));
 }
 
-/* Of two files that are one and the same segment, the longer one stays. */
+/* A copy, or a piece of another history: of a queue that was copied and used.
+ */
 static bool
-put_copies_aside(const struct search *search, struct error *error)
+follows(const struct shelf_segment *segment, const struct shelf_segment *before)
+{
+	return segment->header.generation > before->header.generation &&
+	    segment->header.first_unit >= before->header.first_unit;
+}
+
+static bool
+put_strangers_aside(const struct search *search, struct error *error)
 {
 	struct shelf *shelf = search->shelf;
 
 	for (size_t i = 1; i < shelf->count;) {
-		const struct shelf_segment *a = &shelf->segments[i - 1];
-		const struct shelf_segment *b = &shelf->segments[i];
-		if (compare_segments(a, b) != 0) {
+		if (follows(&shelf->segments[i], &shelf->segments[i - 1])) {
 			i++;
 			continue;
 		}
-		size_t index = a->bytes < b->bytes ? i - 1 : i;
-		if (!put_aside(search, shelf->segments[index].name,
-			"is a copy of another", error))
+		if (!put_aside(search, shelf->segments[i].name,
+			"does not follow the one before it", error))
 			return false;
-		remove_segment(shelf, index);
+		remove_segment(shelf, i);
 	}
 	return true;
 }
@@ -307,7 +325,7 @@ find_segments(const struct search *search, struct error *error)
 	if (shelf->count > 0)
 		qsort(shelf->segments, shelf->count, sizeof(shelf->segments[0]),
 		    compare_segments);
-	return is_ok && put_copies_aside(search, error);
+	return is_ok && put_strangers_aside(search, error);
 }
 
 bool
@@ -356,7 +374,7 @@ struct segment_ref
 shelf_ref(const struct shelf_segment *segment)
 {
 	return (struct segment_ref){
-	    .number = segment->header.first_unit,
+	    .number = segment->header.generation,
 	    .fd = segment->fd,
 	    .salt = segment->header.salt,
 	};

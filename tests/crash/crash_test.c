@@ -2,15 +2,17 @@
  * The journal, crashed at every call to the disk, with every state that the
  * disk may then be in, as far as they can be counted; of more, a sample.
  *
- * POSTRIDER_STATES=N in the environment: so many states for each crash (64).
+ * POSTRIDER_STATES=N in the environment: so many states for each crash (4000).
  */
 #include "base/memory.h"
 #include "lib/journal_world.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* ---- what has been seen ---- */
 
@@ -55,7 +57,8 @@ seen_add(struct seen *seen, uint64_t hash)
 }
 
 struct tally {
-	struct seen states;
+	struct seen states;  /* of the disk */
+	struct seen checked; /* states with what was promised */
 	size_t crashes, checks;
 	size_t lost, altered, invented, forgotten, revived;
 	uint64_t random;
@@ -74,7 +77,7 @@ static size_t
 states_for_each_crash(void)
 {
 	const char *text = getenv("POSTRIDER_STATES");
-	return text == NULL ? 64 : (size_t)strtoul(text, NULL, 10);
+	return text == NULL ? 4000 : (size_t)strtoul(text, NULL, 10);
 }
 
 /* ---- checking ---- */
@@ -136,6 +139,19 @@ check_stays(struct tally *tally, struct world *world, const char *what)
 	world_clear(&next);
 }
 
+/* True: this disk and this promise have not been looked at together. */
+static bool
+is_new(struct tally *tally, const struct world *crashed,
+    const struct fake_disk *fake)
+{
+	uint64_t disk = fake_disk_hash(fake) | 1;
+	uint64_t promise = XXH3_64bits(
+	    crashed->messages, crashed->count * sizeof(crashed->messages[0]));
+
+	(void)seen_add(&tally->states, disk);
+	return seen_add(&tally->checked, (disk * 31 + promise) | 1);
+}
+
 /* A world that crashed, on one of the disks that may be left; takes fake. */
 static void
 check_disk(struct tally *tally, const struct world *crashed,
@@ -143,10 +159,13 @@ check_disk(struct tally *tally, const struct world *crashed,
 {
 	struct world world;
 
-	bool is_new = seen_add(&tally->states, fake_disk_hash(fake) | 1);
+	if (!is_new(tally, crashed, fake)) {
+		fake_disk_free(fake);
+		return;
+	}
 	world_copy(&world, crashed, fake);
 	check(tally, &world, what);
-	if (is_new && draw(tally) % 8 == 0)
+	if (draw(tally) % 8 == 0)
 		check_stays(tally, &world, what);
 	world_clear(&world);
 }
@@ -207,6 +226,7 @@ finish(struct tally *tally, const char *name, size_t least)
 	if (getenv("POSTRIDER_STATES") == NULL)
 		cr_expect_geq(tally->states.count, least);
 	free(tally->states.slots);
+	free(tally->checked.slots);
 }
 
 /* A world that dies in script at this call. False: it came to its end. */
@@ -248,41 +268,41 @@ crash_everywhere(const char *name, const char *script, uint64_t capacity,
 
 Test(crash, while_accepting)
 {
-	crash_everywhere("accept", "a1 a9 a1 a7 l a2 a9 l a1", 0, check_disk,
-	    states_for_each_crash(), 8000);
+	crash_everywhere("accept", "a1 a9 a1 a9 l a9 a9 l a9 a1", 0, check_disk,
+	    states_for_each_crash(), 12000);
 }
 
 Test(crash, while_delivering)
 {
-	crash_everywhere("deliver", "a6 p3 f1 p5 b f2 h p1 b a3 f3 p4 x", 0,
-	    check_disk, states_for_each_crash(), 3000);
+	crash_everywhere("deliver", "a9 p9 f1 p5 b f2 h p1 b a9 f3 p9 p9 x", 0,
+	    check_disk, states_for_each_crash(), 5000);
 }
 
 Test(crash, while_rotating_and_dropping)
 {
 	crash_everywhere("rotate and drop",
 	    "a9 a9 a9 p4 f9 d a9 f9 d a9 a9 x d a9 x a9 d r a2 d", 0,
-	    check_disk, states_for_each_crash(), 8000);
+	    check_disk, states_for_each_crash(), 18000);
 }
 
 Test(crash, while_moving)
 {
 	crash_everywhere("move",
 	    "a3 l p2 a9 f9 a9 f9 m m d m m m d a9 f9 m p2 m m m m d x a1 d", 0,
-	    check_disk, states_for_each_crash(), 8000);
+	    check_disk, states_for_each_crash(), 7500);
 }
 
 Test(crash, with_large_bodies)
 {
 	crash_everywhere("large", "l l p1 f1 l a2 l r f2 l x d l", 0,
-	    check_disk, states_for_each_crash(), 8000);
+	    check_disk, states_for_each_crash(), 400);
 }
 
 Test(crash, on_a_full_disk)
 {
 	crash_everywhere("disk full",
 	    "a9 a9 a9 a9 a9 a9 a9 p3 a9 a9 f3 p2 b f5 d a5 l f9 d a9 x d a9",
-	    40000, check_disk, states_for_each_crash(), 8000);
+	    40000, check_disk, states_for_each_crash(), 9000);
 }
 
 /* ---- crashes while recovering from a crash ---- */
@@ -293,7 +313,7 @@ crash_while_starting(struct tally *tally, const struct world *crashed,
 {
 	bool has_crashed = true;
 
-	if (!seen_add(&tally->states, fake_disk_hash(fake) | 1)) {
+	if (!is_new(tally, crashed, fake)) {
 		fake_disk_free(fake);
 		return;
 	}
@@ -314,5 +334,121 @@ crash_while_starting(struct tally *tally, const struct world *crashed,
 Test(crash, while_recovering)
 {
 	crash_everywhere("recovery", "a2 l p2 a9 b f6 a9 f9 d r m a1 d", 0,
-	    crash_while_starting, 6, 8000);
+	    crash_while_starting, 60, 1500);
+}
+
+/* ---- calls that fail ---- */
+
+struct fault {
+	const char *name;
+	enum fake_fault fault;
+	int number;
+};
+
+static const struct fault FAULTS[] = {
+    {"EIO", FAKE_ERROR, EIO},
+    {"ENOSPC", FAKE_ERROR, ENOSPC},
+    {"EDQUOT", FAKE_ERROR, EDQUOT},
+    {"EMFILE", FAKE_ERROR, EMFILE},
+    {"ENOMEM", FAKE_ERROR, ENOMEM},
+    {"EROFS", FAKE_ERROR, EROFS},
+    {"EINTR", FAKE_ERROR, EINTR},
+    {"short", FAKE_SHORT, 0},
+};
+#define FAULT_COUNT (sizeof(FAULTS) / sizeof(FAULTS[0]))
+
+/* Go through the script; where the journal gives up, start anew and go on. */
+static void
+run_with_fault(struct world *world, const char *script)
+{
+	struct bytes rest = bytes_of(script);
+	bool is_up = world_start(world);
+
+	for (int starts = 0; rest.len > 0; starts++) {
+		cr_assert_lt(starts, 3);
+		if (!is_up) {
+			world_stop(world);
+			is_up = world_start(world);
+			cr_assert(is_up, "%s", error_text(&world->error));
+		}
+		while (is_up && rest.len > 0) {
+			struct bytes part = bytes_cut(&rest, ' ');
+			char step[4] = "";
+			memcpy(step, part.data, part.len);
+			is_up = world_step(world, step);
+		}
+	}
+	world_stop(world);
+}
+
+static bool
+fail_one(struct tally *tally, const char *script, size_t call,
+    const struct fault *fault)
+{
+	struct world world;
+	char what[256];
+
+	(void)snprintf(what, sizeof(what), "\"%s\": %s at call %zu", script,
+	    fault->name, call);
+	world_init(&world, fake_disk_new());
+	fake_disk_plan(world.fake, call, fault->fault, fault->number);
+	run_with_fault(&world, script);
+	bool has_come = fake_disk_calls(world.fake) > call;
+	tally->crashes++;
+	check_disk(tally, &world, fake_disk_after_kill(world.fake), what);
+	check_disk(tally, &world, cut_power(world.fake, true), what);
+	check_disk(tally, &world, cut_power(world.fake, false), what);
+	world_clear(&world);
+	return has_come;
+}
+
+static void
+fail_everywhere(const char *name, const char *script)
+{
+	struct tally tally = {.random = RANDOM_SEED};
+	bool has_come = true;
+
+	for (size_t call = 0; has_come; call++) {
+		for (size_t i = 0; i < FAULT_COUNT; i++)
+			has_come = fail_one(&tally, script, call, &FAULTS[i]);
+	}
+	finish(&tally, name, 0);
+}
+
+Test(fault, while_accepting_and_delivering)
+{
+	fail_everywhere("faults, deliver", "a3 p2 a9 l f2 b a2 p1 f1 r p2 x");
+}
+
+Test(fault, while_dropping_and_moving)
+{
+	fail_everywhere("faults, drop and move",
+	    "a3 l p2 a9 f9 d a9 f9 m m d r m a9 f9 m p2 d x a9 d a9 d");
+}
+
+/* Nothing can be synced any more; the process gives up, and the next one finds
+ * in the page cache what never got to the disk. */
+Test(fault, no_sync_goes_well_until_the_next_start)
+{
+	struct tally tally = {.random = RANDOM_SEED};
+
+	for (size_t i = 0; i < 200; i++) {
+		struct world world;
+		world_init(&world, fake_disk_new());
+		fake_disk_seed(world.fake, i);
+		cr_assert(world_start(&world));
+		cr_assert(world_run(&world, i % 2 == 0 ? "a1" : "a3 l p2"));
+		fake_disk_break(world.fake, "sync", EIO);
+		cr_expect_not(world_run(&world, i % 3 == 0 ? "a9" : "f1"));
+		fake_disk_break(world.fake, "sync", 0);
+		world_stop(&world);
+
+		struct world next;
+		world_copy(&next, &world, fake_disk_after_kill(world.fake));
+		check(&tally, &next, "after failed syncs");
+		check_stays(&tally, &next, "after failed syncs");
+		world_clear(&next);
+		world_clear(&world);
+	}
+	finish(&tally, "faults, no sync", 0);
 }

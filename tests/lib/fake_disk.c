@@ -215,9 +215,17 @@ concerns(const struct change *change, size_t node)
 	    (change->kind == CHANGE_NAME && change->other == node);
 }
 
-/* What is pending for node becomes durable, or is lost. */
+static bool
+toss(struct fake_disk *fake)
+{
+	fake->random_state = fake->random_state * 6364136223846793005U + 1;
+	return (fake->random_state >> 63) != 0;
+}
+
+/* What is pending for node becomes durable; or some of it, and the rest is
+ * lost. */
 static void
-settle(struct fake_disk *fake, size_t node, bool becomes_durable)
+settle(struct fake_disk *fake, size_t node, bool goes_well)
 {
 	size_t kept = 0;
 
@@ -227,7 +235,7 @@ settle(struct fake_disk *fake, size_t node, bool becomes_durable)
 			fake->changes[kept++] = change;
 			continue;
 		}
-		if (becomes_durable)
+		if (goes_well || toss(fake))
 			apply(fake, &change, true);
 		free(change.data);
 	}
@@ -447,7 +455,10 @@ sync_node(struct fake_disk *fake, int fd, const char *kind)
 	bool goes_well = ask(fake, kind) != FAIL;
 	int number = errno;
 
-	if (!fake->is_dead && number != EINTR)
+	/* Names are not lost: a journal of the file system's has them, or it
+	 * takes no change any more. */
+	bool loses = number != EINTR && !fake->nodes[node].is_directory;
+	if (goes_well || (!fake->is_dead && loses))
 		settle(fake, node, goes_well);
 	errno = number;
 	return goes_well ? 0 : -1;
@@ -704,6 +715,12 @@ fake_disk_break(struct fake_disk *fake, const char *kind, int number)
 {
 	fake->broken_kind = number == 0 ? NULL : kind;
 	fake->broken_number = number;
+}
+
+void
+fake_disk_seed(struct fake_disk *fake, uint64_t seed)
+{
+	fake->random_state = seed * 0x9e3779b97f4a7c15U;
 }
 
 bool

@@ -43,6 +43,8 @@ void fake_disk_plan(
 /* From now on, every call of that kind: "write", "sync", … fails so; 0: ends.
  */
 void fake_disk_break(struct fake_disk *fake, const char *kind, int number);
+/* Another course of what is left to chance. */
+void fake_disk_seed(struct fake_disk *fake, uint64_t seed);
 /* A crash has happened. */
 bool fake_disk_is_dead(const struct fake_disk *fake);
 /* Octets that fit on it; at first there is no end of them. */

@@ -694,7 +694,10 @@ check_present(struct world *world, const struct ledger_entry *entry,
 	    facts->finished == WORLD_YES) {
 		struct world_message unknown = {.id = entry->id};
 		verdict->invented++;
-		say(verdict, &unknown, "invented");
+		say(verdict, &unknown,
+		    facts != NULL && facts->finished == WORLD_YES
+			? "back after its end"
+			: "invented");
 		return;
 	}
 	if (facts->accepted == WORLD_REFUSED)
