@@ -4,14 +4,37 @@
 #include "smtp/address.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+/* Is domain the first label of our name, as some programs take it for all? */
+static bool
+is_short_name(const struct rewrite_options *options, struct bytes domain)
+{
+	struct bytes rest = bytes_of(options->hostname);
+	struct bytes label = bytes_cut(&rest, '.');
+
+	return rest.len > 0 && bytes_equal_nocase(domain, label);
+}
+
+static bool
+lacks_domain(const struct rewrite_options *options, struct bytes mailbox)
+{
+	struct bytes domain = address_domain(mailbox);
+
+	return mailbox.len > 0 &&
+	    (domain.len == 0 || is_short_name(options, domain));
+}
 
 void
 rewrite_sender(const struct rewrite_options *options, struct bytes sender,
     struct buffer *out)
 {
-	buffer_append(out, sender);
-	if (sender.len > 0 && address_domain(sender).len == 0)
-		buffer_printf(out, "@%s", options->origin);
+	if (!lacks_domain(options, sender)) {
+		buffer_append(out, sender);
+		return;
+	}
+	buffer_append(out, address_local(sender));
+	buffer_printf(out, "@%s", options->origin);
 }
 
 /* root and those whose mail root reads (RFC 2142), at this machine. */
@@ -24,8 +47,10 @@ is_root(const struct rewrite_options *options, struct bytes recipient)
 	if (!bytes_is_nocase(local, "root") &&
 	    !bytes_is_nocase(local, "postmaster"))
 		return false;
-	return domain.len == 0 || bytes_is_nocase(domain, options->hostname) ||
-	    bytes_is_nocase(domain, options->origin);
+	return lacks_domain(options, recipient) ||
+	    bytes_is_nocase(domain, options->hostname) ||
+	    bytes_is_nocase(domain, options->origin) ||
+	    bytes_is_nocase(domain, "localhost");
 }
 
 void
@@ -33,9 +58,8 @@ rewrite_recipient(const struct rewrite_options *options, struct bytes recipient,
     struct buffer *out)
 {
 	if (options->root != NULL && is_root(options, recipient))
-		rewrite_sender(options, bytes_of(options->root), out);
-	else
-		rewrite_sender(options, recipient, out);
+		recipient = bytes_of(options->root);
+	rewrite_sender(options, recipient, out);
 }
 
 static bool
@@ -59,7 +83,16 @@ lies_within(struct bytes part, struct bytes whole)
 	    part.data + part.len <= whole.data + whole.len;
 }
 
-/* Copy field, with the origin put in behind each bare mailbox. */
+/* Append what stands in field behind *copied and before end. */
+static void
+copy_up_to(const char **copied, const char *end, struct buffer *out)
+{
+	buffer_append(out, bytes_make(*copied, (size_t)(end - *copied)));
+	*copied = end;
+}
+
+/* Copy field, with the origin put in behind the local part of each mailbox that
+ * lacks it. */
 static void
 qualify_field(const struct rewrite_options *options,
     const struct header_field *field, struct buffer *out)
@@ -69,21 +102,20 @@ qualify_field(const struct rewrite_options *options,
 	struct header_address address;
 	const char *copied = field->raw.data;
 
-	buffer_init(&scratch, HEADER_SIZE_MAX);
+	buffer_init(&scratch, SIZE_MAX);
 	while (
 	    header_next_address(&rest, &scratch, &address) == HEADER_ADDRESS) {
 		struct bytes mailbox = address.mailbox;
-		if (mailbox.len == 0 || address_domain(mailbox).len > 0 ||
+		if (!lacks_domain(options, mailbox) ||
 		    !lies_within(mailbox, field->raw))
 			continue;
-		const char *end = mailbox.data + mailbox.len;
-		buffer_append(out, bytes_make(copied, (size_t)(end - copied)));
+		copy_up_to(
+		    &copied, mailbox.data + address_local(mailbox).len, out);
 		buffer_printf(out, "@%s", options->origin);
-		copied = end;
+		copied = mailbox.data + mailbox.len;
 	}
 	buffer_clear(&scratch);
-	const char *end = field->raw.data + field->raw.len;
-	buffer_append(out, bytes_make(copied, (size_t)(end - copied)));
+	copy_up_to(&copied, field->raw.data + field->raw.len, out);
 }
 
 void
