@@ -216,6 +216,18 @@ is_number(const char *text, size_t len)
 	return len > sign;
 }
 
+/* "name =": a setting begins where a value should be. */
+static bool
+is_setting(const struct scanner *scanner, size_t from, size_t len)
+{
+	const char *text = scanner->source->text;
+	size_t at = from + len;
+
+	while (text[at] == ' ' || text[at] == '\t')
+		at++;
+	return text[at] == '=' && is_name_start(text[from]);
+}
+
 /* A bare word: a boolean, a number, or a mistake. */
 static bool
 scan_word(struct scanner *scanner, enum scalar_type *out_type)
@@ -236,7 +248,11 @@ scan_word(struct scanner *scanner, enum scalar_type *out_type)
 	*out_type = boolean ? SCALAR_BOOL : SCALAR_NUMBER;
 	if (boolean || is_number(word, len))
 		return true;
-	if (is_yes_or_no(word, len))
+	if (is_setting(scanner, place.offset, len))
+		diagnose_error(scanner->diagnose, place,
+		    "a setting begins here, but the one before has no end; "
+		    "is a value or a bracket missing?");
+	else if (is_yes_or_no(word, len))
 		diagnose_error(scanner->diagnose, place,
 		    "'%.*s' is neither true nor false; write true or false",
 		    (int)len, word);

@@ -430,9 +430,12 @@ option_read(const struct option_group *group, const struct source *source,
     const char *folder, struct diagnose *diagnose)
 {
 	struct setting *root = NULL;
-	char *text = memory_copy(bytes_make(source->text, source->len));
+	/* libconfig wants a line end behind a comment, even behind the last. */
+	char *text = memory_new(source->len + 2);
 	struct grammar grammar;
 
+	memcpy(text, source->text, source->len);
+	text[source->len] = '\n';
 	if (grammar_scan(source, text, diagnose, &grammar)) {
 		struct reader reader = {.source = source,
 		    .folder = folder,

@@ -147,6 +147,14 @@ Test(config, knows_every_form_of_smarthost)
 	}
 }
 
+Test(config, takes_a_comment_without_a_line_end)
+{
+	struct config *config = load_good("workers = 7; # so many");
+
+	cr_expect_eq(config->workers, 7);
+	config_free(config);
+}
+
 Test(config, takes_all_groups)
 {
 	struct config *config = load_good(

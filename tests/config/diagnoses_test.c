@@ -38,6 +38,12 @@ static const struct {
 	"postrider.conf:1:8: error: a value is missing here\n"
 	"    1 | root = ;\n"
 	"      |        ^\n"},
+    {"missing bracket",
+	"listen = ( { tcp = \"127.0.0.1:1\"; },\n"
+	"workers = 2;",
+	"postrider.conf:2:1: error: a setting begins here, but the one before has no end; is a value or a bracket missing?\n"
+	"    2 | workers = 2;\n"
+	"      | ^~~~~~~\n"},
     {"missing equals",
 	"root \"x\";",
 	"postrider.conf:1:1: error: expected '=' and a value after 'root'\n"
