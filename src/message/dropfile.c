@@ -353,7 +353,7 @@ read_header(
 	bool ends = bytes_contains(bytes_from(seen, header.len), '\n');
 	if (!ends && seen.len < content.len)
 		return error_set(error, ERROR_DATA,
-		    "the header is longer than %d octets", HEADER_SIZE_MAX);
+		    "the header is longer than %zu octets", HEADER_SIZE_MAX);
 	if (!dropfile_header_recipients(header, envelope, error))
 		return false;
 	if (envelope->recipient_count == 0)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 /* Our own parsing looks no further into a header than this. */
-#define HEADER_SIZE_MAX (256 * 1024)
+#define HEADER_SIZE_MAX ((size_t)256 * 1024)
 /* RFC 5322 2.1.1, without CRLF. */
 #define HEADER_LINE_MAX 998
 /* Of a field's name, where we write it. */
