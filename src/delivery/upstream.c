@@ -39,7 +39,8 @@ struct upstream {
 	size_t jobs_len;
 	struct seats seats;
 	size_t seats_len;
-	struct loop_task task; /* brings jobs and sessions together */
+	struct loop_task task;   /* brings jobs and sessions together */
+	struct loop_timer timer; /* does so at more_at */
 
 	bool is_proven; /* the newest session could be opened */
 	bool is_draining;
@@ -388,6 +389,8 @@ work(void *ctx)
 	for (size_t opening = count_opening(upstream);
 	     may_open(upstream, opening); opening++)
 		open_session(upstream);
+	if (upstream->jobs_len > 0 && now_of(upstream) < upstream->more_at)
+		loop_timer_set(&upstream->timer, upstream->more_at);
 	if (upstream->was_emptied) {
 		upstream->was_emptied = false;
 		upstream->fn(upstream->ctx);
@@ -424,6 +427,7 @@ upstream_new(struct loop *loop, struct resolver *resolver,
 	TAILQ_INIT(&upstream->jobs);
 	TAILQ_INIT(&upstream->seats);
 	loop_task_init(&upstream->task, work, upstream);
+	loop_timer_init(&upstream->timer, loop, work, upstream);
 	*out_upstream = upstream;
 	return true;
 }
@@ -437,6 +441,7 @@ upstream_free(struct upstream *upstream)
 	while (!TAILQ_EMPTY(&upstream->seats))
 		remove_seat(TAILQ_FIRST(&upstream->seats));
 	loop_task_cancel(upstream->loop, &upstream->task);
+	loop_timer_clear(&upstream->timer);
 	tls_context_free(upstream->tls);
 	free(upstream);
 }

@@ -58,6 +58,9 @@ struct upstream_options {
 	bool pipelining;
 	bool chunking;
 	int64_t timeout_ms[SMTP_PHASE_COUNT]; /* 0: default */
+	/* Most time for one message, beside a ms for each of its octets; 0:
+	 * half an hour.  Against a server that takes an octet now and then. */
+	int64_t order_ms;
 };
 
 /* ---- jobs: what is done over a session ---- */
