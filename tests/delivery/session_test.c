@@ -1,4 +1,5 @@
 #include "lib/delivery_world.h"
+#include "lib/loop_until.h"
 #include "lib/scratch_folder.h"
 #include "lib/tls_authority.h"
 
@@ -301,5 +302,27 @@ Test(session, speaks_HELO_to_an_old_server)
 	cr_expect_eq(fake_upstream_count(world.fake, FAKE_HELO), 1);
 	cr_expect_str_eq(fake_upstream_message(world.fake, 0)->mail,
 	    "MAIL FROM:<from@x.example>");
+	delivery_world_clear(&world);
+}
+
+/* However the server drips, a message does not take for ever. */
+Test(session, ends_where_the_server_is_too_slow)
+{
+	struct delivery_world world;
+
+	delivery_world_init(&world);
+	world.options.order_ms = 20;
+	delivery_world_open(&world);
+	fake_upstream_say(world.fake, FAKE_END, "hang");
+	struct delivery_try *try = delivery_world_try(&world, "a@y", CONTENT);
+	delivery_world_expect(try, "in doubt\na@y waiting 4.4.2\n");
+	cr_expect_not_null(
+	    strstr(try->message->progress.recipients[0].reason, "too slow"));
+	/* An idle session is not under its spell. */
+	fake_upstream_forget_rules(world.fake);
+	delivery_world_expect(
+	    delivery_world_try(&world, "a@y", CONTENT), TAKEN);
+	loop_until_quiet(world.loop);
+	cr_expect_eq(fake_upstream_open(world.fake), 1);
 	delivery_world_clear(&world);
 }

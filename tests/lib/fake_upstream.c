@@ -477,8 +477,10 @@ read_chunk(struct fake_session *session)
 	if (session->chunk_left > 0)
 		return false;
 	session->reading = READING_COMMANDS;
-	if (session->rcpt.len == 0)
+	if (session->rcpt.len == 0) {
+		buffer_empty(&session->content);
 		return say(session, "503 5.5.1 RCPT first");
+	}
 	if (session->is_last_chunk)
 		return end_content(session);
 	return say(
