@@ -288,8 +288,9 @@ Test(crash, while_rotating_and_dropping)
 Test(crash, while_moving)
 {
 	crash_everywhere("move",
-	    "a3 l p2 a9 f9 a9 f9 m m d m m m d a9 f9 m p2 m m m m d x a1 d", 0,
-	    check_disk, states_for_each_crash(), 7500);
+	    "a4 l p5 a9 f9 p9 a9 f9 d m m d m m m d a9 f9 m d p4 m m m m d x "
+	    "a1 d",
+	    0, check_disk, states_for_each_crash(), 7500);
 }
 
 Test(crash, with_large_bodies)
@@ -423,7 +424,7 @@ Test(fault, while_accepting_and_delivering)
 Test(fault, while_dropping_and_moving)
 {
 	fail_everywhere("faults, drop and move",
-	    "a3 l p2 a9 f9 d a9 f9 m m d r m a9 f9 m p2 d x a9 d a9 d");
+	    "a4 l p5 a9 f9 d p4 a9 f9 d m m d r m a9 f9 m p2 d x a9 d a9 d");
 }
 
 /* Nothing can be synced any more; the process gives up, and the next one finds
@@ -438,9 +439,9 @@ Test(fault, no_sync_goes_well_until_the_next_start)
 		fake_disk_seed(world.fake, i);
 		cr_assert(world_start(&world));
 		cr_assert(world_run(&world, i % 2 == 0 ? "a1" : "a3 l p2"));
-		fake_disk_break(world.fake, "sync", EIO);
+		fake_disk_break(world.fake, "sync truncate", EIO);
 		cr_expect_not(world_run(&world, i % 3 == 0 ? "a9" : "f1"));
-		fake_disk_break(world.fake, "sync", 0);
+		fake_disk_break(world.fake, "", 0);
 		world_stop(&world);
 
 		struct world next;

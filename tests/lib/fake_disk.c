@@ -286,7 +286,7 @@ ask(struct fake_disk *fake, const char *kind)
 		errno = EIO;
 		return FAIL;
 	}
-	if (fake->broken_kind != NULL && strcmp(fake->broken_kind, kind) == 0) {
+	if (fake->broken_kind != NULL && strstr(fake->broken_kind, kind) != NULL) {
 		errno = fake->broken_number;
 		return FAIL;
 	}

@@ -42,7 +42,7 @@ void fake_disk_plan(
     struct fake_disk *fake, size_t call, enum fake_fault fault, int number);
 /* From now on, every call of that kind: "write", "sync", … fails so; 0: ends.
  */
-void fake_disk_break(struct fake_disk *fake, const char *kind, int number);
+void fake_disk_break(struct fake_disk *fake, const char *kinds, int number);
 /* Another course of what is left to chance. */
 void fake_disk_seed(struct fake_disk *fake, uint64_t seed);
 /* A crash has happened. */

@@ -437,7 +437,8 @@ pick(struct world *world, size_t n)
 	if (size == 0)
 		return NULL;
 
-	size_t skip = (n * 5 + world->count) % size;
+	size_t stride = size % 5 == 0 ? 7 : 5;
+	size_t skip = (n * stride + world->count) % size;
 	struct ledger_entry *entry = ledger_after(world->ledger, 0);
 	while (skip-- > 0)
 		entry = ledger_after(world->ledger, entry->id);
