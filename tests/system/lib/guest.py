@@ -172,5 +172,5 @@ class Guest:
 
     def start(self, *command, output=subprocess.DEVNULL, environment={}):
         return box.start(["chroot", self.root, *command],
-                         stdout=output, stderr=subprocess.STDOUT,
+                         stdout=output, stderr=sys.stderr,
                          env=self.environment(**environment))
