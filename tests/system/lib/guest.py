@@ -17,7 +17,8 @@ from . import box, tap
 
 ROOT = os.environ.get("POSTRIDER_TEST_ROOT", "/var/cache/postrider-tests/root")
 PACKAGES = """
-    swaks curl s-nail bsd-mailx mutt git git-email php-cli msmtp ca-certificates
+    swaks curl s-nail bsd-mailx mutt git git-email
+    libmailtools-perl php-cli msmtp ca-certificates
     python3-aiosmtpd openssl postfix libsasl2-modules libsasl2-modules-db
     sasl2-bin systemd systemd-sysv dbus procps cron
 """.split()
