@@ -7,7 +7,6 @@
 #include "smtp/address.h"
 #include "smtp/reply.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,15 +52,6 @@ smtp_intake_new(struct loop *loop, struct admission *admission,
 	intake->options = options;
 	TAILQ_INIT(&intake->sessions);
 	return intake;
-}
-
-void
-smtp_intake_free(struct smtp_intake *intake)
-{
-	if (intake == NULL)
-		return;
-	assert(TAILQ_EMPTY(&intake->sessions));
-	free(intake);
 }
 
 /* ---- the transaction ---- */
@@ -560,6 +550,20 @@ smtp_intake_accept(int fd, const struct peer *peer, void *ctx)
 }
 
 /* ---- all sessions ---- */
+
+void
+smtp_intake_free(struct smtp_intake *intake)
+{
+	if (intake == NULL)
+		return;
+	while (!TAILQ_EMPTY(&intake->sessions)) {
+		struct session *session = TAILQ_FIRST(&intake->sessions);
+		struct conn *conn = session->conn;
+		session_free(session);
+		conn_close(conn);
+	}
+	free(intake);
+}
 
 void
 smtp_intake_pause(struct smtp_intake *intake)
