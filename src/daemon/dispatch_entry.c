@@ -104,31 +104,45 @@ dispatch_begin_waiting(struct dispatch *dispatch, const struct message *message,
 
 /* ---- rest and end ---- */
 
+static void
+keep_held(struct dispatch *dispatch, struct ledger_entry *entry)
+{
+	/* It does not age. */
+	ledger_set_alarm(dispatch->ledger, entry, CLOCK_NEVER);
+	ledger_move(dispatch->ledger, entry, LEDGER_HELD);
+}
+
+static void
+keep_waiting(struct dispatch *dispatch, struct ledger_entry *entry,
+    uint16_t route, int64_t due, struct clock_time now)
+{
+	/* The lane of those that no route takes is behind all others: lanes up
+	 * to ROUTE_NONE would be many. */
+	size_t routes = dispatch->options.settle->routes.count;
+
+	ledger_wait(dispatch->ledger, entry,
+	    route < routes ? route : (uint16_t)routes, due, now.mono_ms);
+	dispatch_set_alarm(dispatch, entry, due, now);
+}
+
 void
 dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
     uint16_t route, int64_t due, bool held, struct clock_time now)
 {
-	bool wants_hold = (entry->flags & FLAG_WANT_HOLD) != 0;
+	uint8_t wishes = entry->flags;
 
-	entry->flags &= (uint8_t)~FLAG_WANT_HOLD;
-	if (entry->flags & FLAG_WANT_REMOVE) {
+	entry->flags &= (uint8_t) ~(FLAG_WANT_HOLD | FLAG_WANT_RELEASE);
+	if (wishes & FLAG_WANT_REMOVE) {
 		dispatch_remove(dispatch, entry);
-		return;
+	} else if (held) {
+		keep_held(dispatch, entry);
+		if (wishes & FLAG_WANT_RELEASE)
+			dispatch_verbs_late(dispatch, entry, DISPATCH_RELEASE);
+	} else {
+		keep_waiting(dispatch, entry, route, due, now);
+		if (wishes & FLAG_WANT_HOLD)
+			dispatch_verbs_late(dispatch, entry, DISPATCH_HOLD);
 	}
-	if (held) {
-		/* It does not age. */
-		ledger_set_alarm(dispatch->ledger, entry, CLOCK_NEVER);
-		ledger_move(dispatch->ledger, entry, LEDGER_HELD);
-		return;
-	}
-	/* ROUTE_NONE gets the lane behind all others, and few lanes are kept.
-	 */
-	size_t routes = dispatch->options.settle->routes.count;
-	ledger_wait(dispatch->ledger, entry,
-	    route < routes ? route : (uint16_t)routes, due, now.mono_ms);
-	dispatch_set_alarm(dispatch, entry, due, now);
-	if (wants_hold)
-		dispatch_verbs_hold(dispatch, entry);
 }
 
 void

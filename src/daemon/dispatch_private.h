@@ -20,6 +20,7 @@
 #define FLAG_MANY_ROUTES    2U /* its recipients go by more than one route */
 #define FLAG_WANT_HOLD      4U /* when it is back from under way */
 #define FLAG_WANT_REMOVE    8U
+#define FLAG_WANT_RELEASE   16U /* should it come back held */
 
 /* Orders at once that are no attempts, but for those of verbs. */
 #define DISPATCH_CHORES_MAX 64
@@ -144,6 +145,8 @@ void dispatch_verbs_loaded(
     struct dispatch *dispatch, struct order *order, struct clock_time now);
 /* The same, failed: order's message is put back, or aside, by the caller. */
 void dispatch_verbs_failed(const struct order *order);
-/* Hold a message that waits, because somebody wanted that meanwhile. */
-void dispatch_verbs_hold(struct dispatch *dispatch, struct ledger_entry *entry);
+/* Hold a message that waits, or release one that is held, because somebody
+ * wanted that meanwhile. */
+void dispatch_verbs_late(struct dispatch *dispatch, struct ledger_entry *entry,
+    enum dispatch_verb verb);
 void dispatch_verbs_free(struct dispatch *dispatch);

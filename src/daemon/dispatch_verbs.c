@@ -109,6 +109,7 @@ mark_busy(const struct bulk *bulk, struct ledger_entry *entry)
 
 	switch (bulk->verb) {
 	case DISPATCH_HOLD:
+		entry->flags &= (uint8_t)~FLAG_WANT_RELEASE;
 		entry->flags |= FLAG_WANT_HOLD;
 		return true;
 	case DISPATCH_REMOVE:
@@ -116,6 +117,7 @@ mark_busy(const struct bulk *bulk, struct ledger_entry *entry)
 		return true;
 	case DISPATCH_RELEASE:
 		entry->flags &= (uint8_t)~FLAG_WANT_HOLD;
+		entry->flags |= FLAG_WANT_RELEASE;
 		return was_to_be_held;
 	case DISPATCH_RETRY: /* that is being done */
 		return false;
@@ -211,12 +213,13 @@ dispatch_verbs_step(struct dispatch *dispatch, struct clock_time now)
 }
 
 void
-dispatch_verbs_hold(struct dispatch *dispatch, struct ledger_entry *entry)
+dispatch_verbs_late(struct dispatch *dispatch, struct ledger_entry *entry,
+    enum dispatch_verb verb)
 {
 	uint64_t none = 0;
 
 	/* It has an end of its own, and its only message is loaded already. */
-	dispatch_do(dispatch, DISPATCH_HOLD, &none, 0, NULL, NULL, NULL);
+	dispatch_do(dispatch, verb, &none, 0, NULL, NULL, NULL);
 	load(dispatch, TAILQ_LAST(&dispatch->bulks, bulk_list), entry);
 }
 

@@ -11,7 +11,7 @@
 #define START_WALL ((int64_t)1795000000000)
 #define START_MONO ((int64_t)1000000)
 /* What a unit takes of its segment. */
-#define UNIT_BYTES ((uint64_t)1024)
+#define UNIT_BYTES 1024U
 
 static const int64_t delays_ms[] = {60000, 120000, 300000};
 
@@ -247,7 +247,7 @@ write_unit(struct world *world, struct commit *commit)
 
 	unit->is_committed = true;
 	unit->segment = (struct segment_ref){.number = segment, .fd = -1};
-	unit->place = (struct place){segment, world->next_offset++, 64};
+	unit->place = (struct place){segment, world->next_offset++, UNIT_BYTES};
 	commit->segment_bytes = UNIT_BYTES *
 	    (world->units_per_segment == 0
 		    ? world->next_offset
