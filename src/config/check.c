@@ -149,6 +149,8 @@ check_each(const struct setting *list, bool (*is_good)(struct bytes text),
 static void
 check_door(const struct setting *door, struct diagnose *diagnose)
 {
+	struct endpoint endpoint;
+
 	if (has(door, "socket") == has(door, "tcp")) {
 		diagnose_error(diagnose, door->place,
 		    has(door, "tcp")
@@ -158,7 +160,7 @@ check_door(const struct setting *door, struct diagnose *diagnose)
 		return;
 	}
 	if (has(door, "tcp") &&
-	    !endpoint_is_listenable(bytes_of(text_of(door, "tcp"))))
+	    !endpoint_parse_door(bytes_of(text_of(door, "tcp")), &endpoint))
 		diagnose_error(diagnose, place_of(door, "tcp"),
 		    "tcp = \"%s\" must be an address and a port, like "
 		    "\"127.0.0.1:25\" or \"[::1]:25\"",
