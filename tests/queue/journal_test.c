@@ -156,7 +156,7 @@ Test(journal, recycles_the_oldest_segment)
 
 	start(&world, THREE " x d");
 	expect_names(
-	    &world, "queue", "000000000000000b.log corrupt large lock spare ");
+	    &world, "queue", "0000000000000010.log corrupt large lock spare ");
 	size_t before = fake_disk_get(world.fake, "queue/spare").len;
 	cr_expect_gt(before, WORLD_SEGMENT_SIZE);
 	cr_assert(world_run(&world, "a5 a5"));
