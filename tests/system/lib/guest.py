@@ -21,6 +21,8 @@ PACKAGES = """
     libmailtools-perl php-cli msmtp ca-certificates
     python3-aiosmtpd openssl postfix libsasl2-modules libsasl2-modules-db
     sasl2-bin systemd systemd-sysv dbus procps cron
+    libc-ares2 libconfig9 libevent-2.1-7 libevent-openssl-2.1-7 libgsasl18
+    libidn2-0 libjansson4 libssl3 libxxhash0
 """.split()
 STAMP = "var/lib/postrider-tests.packages"
 LOG = "var/log/postrider-tests.log"
