@@ -260,9 +260,9 @@ unit_header_size(const struct unit_header *header)
 static bool
 is_plausible(const struct unit_header *header)
 {
-	return header->number != 0 && header->group != 0 &&
-	    header->group <= header->number && header->record_count > 0 &&
-	    header->heads_len >= HEAD_LEN &&
+	return header->number != 0 && header->number <= UNIT_NUMBER_MAX &&
+	    header->group != 0 && header->group <= header->number &&
+	    header->record_count > 0 && header->heads_len >= HEAD_LEN &&
 	    header->heads_len <= UNIT_HEADS_MAX &&
 	    header->content_len <= UNIT_CONTENT_MAX;
 }

@@ -94,6 +94,8 @@
 #define UNIT_CONTENT_MAX                                                       \
 	(64U * 1024 * 1024) /* inline; large bodies go beside */
 #define UNIT_RECORDS_MAX 4
+/* A thousand years of a billion units a second. */
+#define UNIT_NUMBER_MAX ((uint64_t)1 << 62)
 
 enum record_type {
 	RECORD_MESSAGE = 1,

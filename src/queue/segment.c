@@ -69,7 +69,7 @@ decode_copy(
 		return SEGMENT_HEADER_DAMAGED;
 	*out_version = version;
 	if (version != RECORD_VERSION || len != HEADER_USED ||
-	    header.first_unit == 0)
+	    header.first_unit == 0 || header.first_unit > UNIT_NUMBER_MAX)
 		return SEGMENT_HEADER_FOREIGN;
 	*out_header = header;
 	return SEGMENT_HEADER_VALID;
