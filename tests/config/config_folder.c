@@ -45,7 +45,7 @@ remove_all(const char *folder)
 void
 config_folder_leave(void)
 {
-	(void)chdir("/");
+	cr_assert_eq(chdir("/"), 0);
 	remove_all(path);
 }
 
