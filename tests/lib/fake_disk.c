@@ -286,7 +286,8 @@ ask(struct fake_disk *fake, const char *kind)
 		errno = EIO;
 		return FAIL;
 	}
-	if (fake->broken_kind != NULL && strstr(fake->broken_kind, kind) != NULL) {
+	if (fake->broken_kind != NULL &&
+	    strstr(fake->broken_kind, kind) != NULL) {
 		errno = fake->broken_number;
 		return FAIL;
 	}
