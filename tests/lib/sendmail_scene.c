@@ -226,3 +226,17 @@ sendmail_scene_dropped(struct sendmail_scene *scene)
 	buffer_clear(&content);
 	return text;
 }
+
+size_t
+sendmail_scene_dropped_files(const struct sendmail_scene *scene)
+{
+	DIR *directory = opendir(scene->drop);
+	const struct dirent *entry;
+	size_t count = 0;
+
+	cr_assert_not_null(directory);
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
+}

@@ -48,3 +48,5 @@ const char *sendmail_scene_envelope(
 /* The only file of the drop directory that is not hidden, a text of the
  * caller's; NULL where there is none.  Hidden ones fail the test. */
 char *sendmail_scene_dropped(struct sendmail_scene *scene);
+/* How many there are. */
+size_t sendmail_scene_dropped_files(const struct sendmail_scene *scene);

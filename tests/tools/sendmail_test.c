@@ -399,6 +399,23 @@ Test(sendmail, drops_mail_where_nobody_listens)
 	free(text);
 }
 
+Test(sendmail, drops_several_files_for_many_recipients)
+{
+	struct buffer line;
+
+	sendmail_scene_stop(&scene);
+	buffer_init(&line, 65536);
+	buffer_append_text(&line, "Bcc: ");
+	for (int i = 0; i < 1100; i++)
+		buffer_printf(
+		    &line, "%sr%d@x.example", i == 0 ? "" : ",\n ", i);
+	buffer_append_text(&line, "\n\nx\n");
+	sendmail_scene_run(&scene, "sendmail -t", buffer_bytes(&line), NULL);
+	cr_expect_eq(scene.status, EX_OK, "%s", scene.errors);
+	cr_expect_eq(sendmail_scene_dropped_files(&scene), 3);
+	buffer_clear(&line);
+}
+
 Test(sendmail, dates_what_it_drops)
 {
 	sendmail_scene_stop(&scene);
