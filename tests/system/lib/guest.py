@@ -173,7 +173,8 @@ class Guest:
                 result.stdout.decode(errors="replace")))
         return result
 
-    def start(self, *command, output=subprocess.DEVNULL, environment={}):
+    def start(self, *command, output=subprocess.DEVNULL, environment={},
+              **options):
         return box.start(["chroot", self.root, *command],
                          stdout=output, stderr=sys.stderr,
-                         env=self.environment(**environment))
+                         env=self.environment(**environment), **options)
