@@ -78,6 +78,17 @@ rewrite(
 	return is_ok;
 }
 
+/* The newest segment ends here, with the zeros that follow a whole group. */
+static bool
+cut(struct journal *journal, uint64_t end)
+{
+	const struct disk *disk = journal->disk;
+	int fd = shelf_newest(&journal->shelf)->fd;
+
+	return disk->truncate(disk->ctx, fd, end) == 0 &&
+	    disk->truncate(disk->ctx, fd, end + UNIT_HEADER_LEN) == 0;
+}
+
 /* Cut the newest segment behind its last unit, and make sure of the rest. */
 static bool
 trim(struct journal *journal, const struct scan_end *end, struct error *error)
@@ -85,7 +96,7 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 	const struct disk *disk = journal->disk;
 	struct segment_file *newest = shelf_newest(&journal->shelf);
 
-	if (disk->truncate(disk->ctx, newest->fd, end->offset) != 0)
+	if (!cut(journal, end->offset))
 		return error_system(error, "cut %s", newest->name);
 	/* On a full disk that copies on write this has no room; then the sync
 	 * alone must do. */
@@ -318,6 +329,7 @@ append(struct group *group, struct unit *unit, struct error *error)
 	struct unit_stamp stamp = {
 	    .salt = group->segment->header.salt,
 	    .generation = group->segment->header.generation,
+	    .offset = offset,
 	    .number = group->next,
 	    .group = group->first,
 	};
@@ -353,16 +365,6 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 	return group->next == group->first || flush(group, error);
 }
 
-/* After a failed write: as if it had not been tried. */
-static bool
-cut(struct journal *journal)
-{
-	const struct disk *disk = journal->disk;
-	int fd = shelf_newest(&journal->shelf)->fd;
-
-	return disk->truncate(disk->ctx, fd, journal->end) == 0;
-}
-
 /*
  * A failed write is undone; nothing that counts was touched.  Where the disk is
  * full the spare has room.
@@ -377,7 +379,7 @@ survive(struct journal *journal, bool is_written, struct error *error)
 	bool is_full = error->number == ENOSPC || error->number == EDQUOT;
 	struct error worse;
 
-	bool is_cut = cut(journal) && !is_written;
+	bool is_cut = cut(journal, journal->end) && !is_written;
 	journal->has_reserve = journal->has_reserve && !is_full;
 	if (is_cut && !(is_full && journal->shelf.has_spare))
 		return true;
@@ -492,8 +494,8 @@ keep_unit(struct journal *journal, struct segment_ref segment,
 		return true;
 	bool has_header = disk_read_some(journal->disk, segment.fd, data,
 			      sizeof(data), place.offset, &len, &ignored) &&
-	    unit_header_decode(
-		bytes_make(data, sizeof(data)), segment.salt, &header);
+	    unit_header_decode(bytes_make(data, sizeof(data)), segment.salt,
+		place.offset, &header);
 	(void)snprintf(name, sizeof(name), "%s-%016llx-%08lx",
 	    queue_id_of(id).text, (unsigned long long)place.segment,
 	    (unsigned long)place.offset);

@@ -174,7 +174,7 @@ examine(struct scanner *scanner, uint64_t offset, struct finding *finding,
 		return false;
 	finding->has_header = data.len == UNIT_HEADER_LEN &&
 	    unit_header_decode(
-		data, scanner->scan->header.salt, &finding->header) &&
+		data, scanner->scan->header.salt, offset, &finding->header) &&
 	    may_follow(scanner, &finding->header);
 	return !finding->has_header ||
 	    examine_unit(scanner, offset, finding, error);
@@ -277,7 +277,11 @@ is_zero(struct scanner *scanner, uint64_t offset, uint64_t len, bool *out,
 	return true;
 }
 
-/* Behind the last unit of the last segment. */
+/*
+ * Behind the last unit of the last segment.  A group that was written whole has
+ * zeros behind it; where they are missing, or something else follows, it is
+ * torn.
+ */
 static bool
 report_tail(struct scanner *scanner, struct error *error)
 {
@@ -293,7 +297,8 @@ report_tail(struct scanner *scanner, struct error *error)
 	if (!is_zero(scanner, scanner->offset,
 		is_recycled ? UNIT_HEADER_LEN : rest, &is_clean, error))
 		return false;
-	return is_clean || scanner->event_fn(&event, scanner->ctx, error);
+	return (is_clean && rest >= UNIT_HEADER_LEN) ||
+	    scanner->event_fn(&event, scanner->ctx, error);
 }
 
 static bool

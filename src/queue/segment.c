@@ -107,7 +107,7 @@ read_heads(const struct disk *disk, struct segment_ref segment,
 	}
 	struct bytes heads = bytes_from(data, UNIT_HEADER_LEN);
 	if (data.len < UNIT_HEADER_LEN ||
-	    !unit_header_decode(data, segment.salt, out_header) ||
+	    !unit_header_decode(data, segment.salt, place.offset, out_header) ||
 	    !unit_heads_are_intact(out_header, heads, segment.salt)) {
 		free(memory);
 		return error_set(error, ERROR_DATA,

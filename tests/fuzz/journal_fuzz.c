@@ -201,7 +201,7 @@ append_unit(struct buffer *file, struct bytes *rest, uint64_t *number)
 	buffer_append_text(file, "unit");
 	packed_put32(file, 0);
 	packed_set64(file, start,
-	    check_of(bytes_from(buffer_bytes(file), start + 8), SALT));
+	    check_of(bytes_from(buffer_bytes(file), start + 8), SALT + start));
 	buffer_append(file, heads);
 	buffer_append(file, content);
 	packed_put_filling(file, start);

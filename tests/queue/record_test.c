@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct unit_stamp STAMP = {
-    .salt = 0x1122334455667788, .generation = 7, .number = 41, .group = 40};
+static const struct unit_stamp STAMP = {.salt = 0x1122334455667788,
+    .generation = 7,
+    .offset = 4096,
+    .number = 41,
+    .group = 40};
 
 /* A message with everything in it that there may be. */
 static struct message *
@@ -225,7 +228,7 @@ Test(record, makes_a_unit_of_records)
 	encode(&buffer, &unit, message, &progress);
 	struct bytes data = buffer_bytes(&buffer);
 
-	cr_assert(unit_header_decode(data, STAMP.salt, &header));
+	cr_assert(unit_header_decode(data, STAMP.salt, STAMP.offset, &header));
 	cr_expect_eq(header.number, 41);
 	cr_expect_eq(header.group, 40);
 	cr_expect_eq(header.generation, 7);
@@ -283,7 +286,8 @@ Test(record, finds_every_flipped_bit)
 		char *octet = &buffer.memory[buffer.start + bit / 8];
 		*octet ^= (char)(1 << bit % 8);
 		struct bytes data = buffer_bytes(&buffer);
-		bool is_valid = unit_header_decode(data, STAMP.salt, &header) &&
+		bool is_valid = unit_header_decode(
+				    data, STAMP.salt, STAMP.offset, &header) &&
 		    unit_heads_are_intact(&header,
 			bytes_first(bytes_from(data, UNIT_HEADER_LEN),
 			    header.heads_len),
@@ -291,8 +295,8 @@ Test(record, finds_every_flipped_bit)
 		cr_expect_not(is_valid, "bit %zu", bit);
 		*octet ^= (char)(1 << bit % 8);
 	}
-	cr_expect_not(
-	    unit_header_decode(buffer_bytes(&buffer), STAMP.salt + 1, &header));
+	cr_expect_not(unit_header_decode(
+	    buffer_bytes(&buffer), STAMP.salt + 1, STAMP.offset, &header));
 
 	progress_clear(&progress);
 	buffer_clear(&buffer);
@@ -304,8 +308,8 @@ Test(record, takes_no_zeros_for_a_unit)
 	static const char ZEROS[UNIT_HEADER_LEN];
 	struct unit_header header;
 
-	cr_expect_not(
-	    unit_header_decode(bytes_make(ZEROS, sizeof(ZEROS)), 0, &header));
+	cr_expect_not(unit_header_decode(
+	    bytes_make(ZEROS, sizeof(ZEROS)), 0, 0, &header));
 }
 
 Test(record, refuses_content_that_is_too_large)
