@@ -214,7 +214,7 @@ open_drop(struct doors *doors, struct error *error)
 	struct drop_intake_options options = {
 	    .directory = drop->directory,
 	    .settle_ms = drop->settle_ms,
-	    .rewrite = wiring->intakes[0].rewrite,
+	    .rewrite = wiring_inherited_intake(wiring, true).rewrite,
 	    .is_known = doors->options.is_known,
 	    .ctx = doors->options.ctx,
 	};
