@@ -26,6 +26,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
+	bool had_problems; /* at the replay */
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
@@ -192,6 +193,8 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 		return error_context(error, "queue %s", options->path);
 	}
 	report.damaged += sink.count;
+	report.problems += sink.count;
+	journal->had_problems = report.problems > 0;
 	make_reserve(journal);
 	update_free(journal);
 	*out_journal = journal;
@@ -215,8 +218,11 @@ bool
 journal_remove_orphans(struct journal *journal, journal_is_live_fn is_live_fn,
     void *ctx, size_t *out_removed, struct error *error)
 {
+	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
+
 	return large_remove_orphans(journal->disk, journal->shelf.large_fd,
-	    is_live_fn, ctx, out_removed, error);
+	    journal->had_problems ? &quarantine : NULL, is_live_fn, ctx,
+	    out_removed, error);
 }
 
 bool

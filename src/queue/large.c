@@ -84,10 +84,22 @@ note_orphan(const char *name, void *ctx)
 	return true;
 }
 
+static bool
+remove_orphan(const struct disk *disk, int directory_fd,
+    const struct quarantine *quarantine, uint64_t id, struct error *error)
+{
+	struct queue_id name = queue_id_of(id);
+
+	if (quarantine == NULL)
+		return large_remove(disk, directory_fd, id, error);
+	return quarantine_take(
+	    quarantine, directory_fd, name.text, name.text, error);
+}
+
 bool
 large_remove_orphans(const struct disk *disk, int directory_fd,
-    large_is_live_fn is_live_fn, void *ctx, size_t *out_removed,
-    struct error *error)
+    const struct quarantine *quarantine, large_is_live_fn is_live_fn, void *ctx,
+    size_t *out_removed, struct error *error)
 {
 	struct orphan_search search = {.is_live_fn = is_live_fn, .ctx = ctx};
 	bool is_ok = true;
@@ -95,7 +107,8 @@ large_remove_orphans(const struct disk *disk, int directory_fd,
 	if (disk->list(disk->ctx, directory_fd, note_orphan, &search) != 0)
 		is_ok = error_system(error, "list large/");
 	for (size_t i = 0; is_ok && i < search.count; i++)
-		is_ok = large_remove(disk, directory_fd, search.ids[i], error);
+		is_ok = remove_orphan(
+		    disk, directory_fd, quarantine, search.ids[i], error);
 	free(search.ids);
 	if (is_ok)
 		*out_removed = search.count;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "queue/disk.h"
+#include "queue/quarantine.h"
 #include "queue/record.h"
 
 #include <stdbool.h>
@@ -24,7 +25,10 @@ void large_sync(const struct disk *disk, int directory_fd,
 /* True, too, where it is gone already. */
 bool large_remove(const struct disk *disk, int directory_fd, uint64_t id,
     struct error *error) MUST_USE;
-/* Remove those of no live message; files that are not named by an id stay. */
+/*
+ * Remove those of no live message, or, where quarantine is not NULL, put them
+ * there.  Files that are not named by an id stay.
+ */
 bool large_remove_orphans(const struct disk *disk, int directory_fd,
-    large_is_live_fn is_live_fn, void *ctx, size_t *out_removed,
-    struct error *error) MUST_USE;
+    const struct quarantine *quarantine, large_is_live_fn is_live_fn, void *ctx,
+    size_t *out_removed, struct error *error) MUST_USE;

@@ -171,6 +171,8 @@ static void
 tell_problem(struct replay *replay, const char *text)
 {
 	struct journal_fact fact = {.kind = JOURNAL_PROBLEM, .text = text};
+
+	replay->report->problems++;
 	replay->fact_fn(&fact, replay->ctx);
 }
 

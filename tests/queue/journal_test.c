@@ -439,6 +439,25 @@ Test(journal, removes_large_bodies_of_nobody)
 	world_clear(&world);
 }
 
+/* What refers to it is damaged: then it is evidence. */
+Test(journal, keeps_the_large_body_of_a_damaged_message)
+{
+	struct world world;
+
+	start(&world, "l a2");
+	struct segment_message where =
+	    ledger_where(world.ledger, ledger_find(world.ledger, 1000));
+	world_stop(&world);
+	flip(&world, FIRST, where.place.offset + 70, 4);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 2);
+	expect_names(&world, "queue/large", "");
+	char *names = fake_disk_names(world.fake, "queue/corrupt");
+	cr_expect_not_null(strstr(names, queue_id_of(1000).text), "%s", names);
+	free(names);
+	world_clear(&world);
+}
+
 /* ---- commits that fail ---- */
 
 static bool
