@@ -458,8 +458,6 @@ void
 world_init(
     struct world *world, const struct route_rule *rules, size_t rule_count)
 {
-	static struct buffer log;
-
 	*world = (struct world){
 	    .now = {.wall_ms = START_WALL, .mono_ms = START_MONO},
 	    .settle =
@@ -474,8 +472,8 @@ world_init(
 		},
 	    .first_id = (uint64_t)START_WALL * 1000 - 1,
 	};
-	buffer_init(&log, (size_t)1024 * 1024);
-	log_open(LOG_SINK_CAPTURE, LOG_LEVEL_ERROR, "story", &log);
+	buffer_init(&world->log, (size_t)1024 * 1024);
+	log_open(LOG_SINK_CAPTURE, LOG_LEVEL_ERROR, "story", &world->log);
 	buffer_init(&world->story, (size_t)1024 * 1024);
 	make_dispatch(world);
 }
@@ -508,6 +506,8 @@ world_clear(struct world *world)
 	forget_kept(world);
 	dispatch_free(world->dispatch);
 	buffer_clear(&world->story);
+	log_open(LOG_SINK_STDERR, LOG_LEVEL_ERROR, "story", NULL);
+	buffer_clear(&world->log);
 }
 
 struct told_receipt {

@@ -57,6 +57,7 @@ struct world {
 	struct world_message *disk; /* what is durable */
 	uint32_t next_offset;
 	struct buffer story;
+	struct buffer log;
 	uint64_t first_id;
 };
 
