@@ -38,7 +38,8 @@ struct commit {
 	bool finishes;                /* OUTCOME: FINISHED, not PROGRESS */
 	uint16_t route;               /* of message, afterwards */
 	uint16_t report_route;
-	int64_t due;       /* MOVE: when it is to be tried, monotonic */
+	int64_t due; /* MOVE: when it is to be tried, monotonic */
+	void *verb;  /* OUTCOME: the hub's own, or NULL: who waits for it */
 	int64_t again_at;  /* monotonic: when to send a failed one again */
 	uint64_t pressure; /* ACCEPT: octets of content in memory */
 

@@ -39,7 +39,7 @@ static bool
 is_patient(const struct commit *commit)
 {
 	return commit->kind == COMMIT_OUTCOME && commit->finishes &&
-	    commit->report == NULL;
+	    commit->report == NULL && commit->verb == NULL;
 }
 
 /* Nobody waits for any of these. */

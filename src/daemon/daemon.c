@@ -152,8 +152,13 @@ open_journal(struct daemon *daemon, struct journal **out_journal,
 	if (!file_make_directories(directory, 0700, error) ||
 	    !free_floor(config, &options.free_floor, error))
 		return error_context(error, "queue %s", directory);
-	return journal_open(
-	    &options, on_fact, daemon, out_journal, out_report, error);
+	if (journal_open(
+		&options, on_fact, daemon, out_journal, out_report, error))
+		return true;
+	if (error->number == EWOULDBLOCK)
+		return error_set(error, ERROR_CONFIG,
+		    "queue %s: another postriderd is using it", directory);
+	return false;
 }
 
 static bool

@@ -113,6 +113,8 @@ outcome_recorded(struct dispatch *dispatch, struct ledger_entry *entry,
 		finished(dispatch, entry);
 	else
 		progressed(dispatch, entry, commit, now);
+	if (commit->verb != NULL)
+		dispatch_verbs_recorded(commit->verb);
 	commit_free(commit);
 }
 

@@ -133,7 +133,7 @@ dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
 
 	entry->flags &= (uint8_t) ~(FLAG_WANT_HOLD | FLAG_WANT_RELEASE);
 	if (wishes & FLAG_WANT_REMOVE) {
-		dispatch_remove(dispatch, entry);
+		dispatch_remove(dispatch, entry, NULL);
 	} else if (held) {
 		keep_held(dispatch, entry);
 		if (wishes & FLAG_WANT_RELEASE)
@@ -146,13 +146,15 @@ dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
 }
 
 void
-dispatch_remove(struct dispatch *dispatch, struct ledger_entry *entry)
+dispatch_remove(
+    struct dispatch *dispatch, struct ledger_entry *entry, struct bulk *bulk)
 {
 	struct commit *commit = commit_new(COMMIT_OUTCOME, entry->id);
 
 	log_info(
 	    "%s: removed by the administrator", queue_id_of(entry->id).text);
 	commit->finishes = true;
+	commit->verb = bulk;
 	unit_add(&commit->unit, record_finished(entry->id));
 	ledger_move(dispatch->ledger, entry, LEDGER_SETTLING);
 	dispatch_push_commit(dispatch, commit);

@@ -44,7 +44,7 @@ struct bulk {
 	uint64_t cursor; /* the id seen last, of all */
 	uint64_t last;   /* of all: what came later is not meant */
 	char *domain;    /* owned; NULL: any */
-	size_t loading;  /* orders that are out */
+	size_t out;      /* orders and commits that are waited for */
 	unsigned long matched;
 	dispatch_verb_fn *fn;
 	void *ctx;
@@ -123,8 +123,11 @@ void dispatch_set_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
  */
 void dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
     uint16_t route, int64_t due, bool held, struct clock_time now);
-/* Commit FINISHED: removed by the administrator. */
-void dispatch_remove(struct dispatch *dispatch, struct ledger_entry *entry);
+/* Commit FINISHED: removed by the administrator.  bulk waits for it, or is
+ * NULL.
+ */
+void dispatch_remove(
+    struct dispatch *dispatch, struct ledger_entry *entry, struct bulk *bulk);
 /* It is delivered, returned or removed, durably. Frees entry. */
 void dispatch_forget(struct dispatch *dispatch, struct ledger_entry *entry);
 
@@ -143,7 +146,10 @@ bool dispatch_verbs_step(struct dispatch *dispatch, struct clock_time now);
 /* An ORDER_LOAD for a verb is back, done. Takes order's message, perhaps. */
 void dispatch_verbs_loaded(
     struct dispatch *dispatch, struct order *order, struct clock_time now);
-/* The same, failed: order's message is put back, or aside, by the caller. */
+/* What a verb has done to a message is durable. */
+void dispatch_verbs_recorded(struct bulk *bulk);
+/* An ORDER_LOAD for a verb has failed: order's message is put back, or aside,
+ * by the caller. */
 void dispatch_verbs_failed(const struct order *order);
 /* Hold a message that waits, or release one that is held, because somebody
  * wanted that meanwhile. */

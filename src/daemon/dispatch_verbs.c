@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages loaded at once. */
-#define LOADING 64
+/* Messages loaded, and outcomes recorded, at once. */
+#define OUT_MAX 256
 
 /* Nobody waits for this one, and the same is being done: for all, or for the
  * same domain. */
@@ -151,7 +151,7 @@ static void
 load(struct dispatch *dispatch, struct bulk *bulk, struct ledger_entry *entry)
 {
 	dispatch_take(dispatch, entry, ORDER_LOAD)->verb = bulk;
-	bulk->loading++;
+	bulk->out++;
 }
 
 static void
@@ -172,12 +172,13 @@ handle_entry(struct dispatch *dispatch, struct bulk *bulk,
 		load(dispatch, bulk, entry);
 		return;
 	}
+	if (bulk->verb == DISPATCH_REMOVE) {
+		bulk->out++;
+		dispatch_remove(dispatch, entry, bulk);
+		return;
+	}
 	bulk->matched++;
-	if (bulk->verb == DISPATCH_REMOVE)
-		dispatch_remove(dispatch, entry);
-	else
-		dispatch_rest(
-		    dispatch, entry, entry->route, now.mono_ms, false, now);
+	dispatch_rest(dispatch, entry, entry->route, now.mono_ms, false, now);
 }
 
 static void
@@ -198,10 +199,10 @@ dispatch_verbs_step(struct dispatch *dispatch, struct clock_time now)
 	struct bulk *bulk = TAILQ_FIRST(&dispatch->bulks);
 
 	dispatch->yielded = bulk != NULL && dispatch->verb_budget == 0;
-	if (bulk == NULL || dispatch->yielded || bulk->loading >= LOADING)
+	if (bulk == NULL || dispatch->yielded || bulk->out >= OUT_MAX)
 		return false;
 	struct ledger_entry *entry = next_entry(dispatch, bulk);
-	if (entry == NULL && bulk->loading > 0)
+	if (entry == NULL && bulk->out > 0)
 		return false;
 	if (entry == NULL) {
 		bulk_over(dispatch, bulk);
@@ -258,11 +259,14 @@ waits_for_domain(const struct message *message, const char *domain)
 
 /* Record that it is held, or not any more. Takes order's message. */
 static void
-set_held(struct dispatch *dispatch, struct ledger_entry *entry,
-    struct order *order, bool held, struct clock_time now)
+set_held(struct dispatch *dispatch, struct bulk *bulk,
+    struct ledger_entry *entry, struct order *order, bool held,
+    struct clock_time now)
 {
 	struct commit *commit = commit_new(COMMIT_OUTCOME, order->id);
 
+	bulk->out++;
+	commit->verb = bulk;
 	commit->message = order->message;
 	commit->route = order->route;
 	order->message = NULL;
@@ -283,19 +287,29 @@ do_verb(struct dispatch *dispatch, struct bulk *bulk,
 {
 	switch (bulk->verb) {
 	case DISPATCH_RETRY:
+		bulk->matched++;
 		dispatch_rest(
 		    dispatch, entry, order->route, now.mono_ms, false, now);
 		break;
 	case DISPATCH_HOLD:
-		set_held(dispatch, entry, order, true, now);
+		set_held(dispatch, bulk, entry, order, true, now);
 		break;
 	case DISPATCH_RELEASE:
-		set_held(dispatch, entry, order, false, now);
+		set_held(dispatch, bulk, entry, order, false, now);
 		break;
 	case DISPATCH_REMOVE:
-		dispatch_remove(dispatch, entry);
+		bulk->out++;
+		dispatch_remove(dispatch, entry, bulk);
 		break;
 	}
+}
+
+void
+dispatch_verbs_recorded(struct bulk *bulk)
+{
+	assert(bulk->out > 0);
+	bulk->out--;
+	bulk->matched++;
 }
 
 void
@@ -303,8 +317,8 @@ dispatch_verbs_failed(const struct order *order)
 {
 	struct bulk *bulk = order->verb;
 
-	assert(bulk->loading > 0);
-	bulk->loading--;
+	assert(bulk->out > 0);
+	bulk->out--;
 }
 
 void
@@ -314,14 +328,13 @@ dispatch_verbs_loaded(
 	struct bulk *bulk = order->verb;
 	struct ledger_entry *entry = ledger_find(dispatch->ledger, order->id);
 
-	assert(bulk->loading > 0);
-	bulk->loading--;
+	assert(bulk->out > 0);
+	bulk->out--;
 	if (bulk->domain != NULL &&
 	    !waits_for_domain(order->message, bulk->domain)) {
 		dispatch_rest(dispatch, entry, order->route, order->due,
 		    order->was_held, now);
 		return;
 	}
-	bulk->matched++;
 	do_verb(dispatch, bulk, entry, order, now);
 }
