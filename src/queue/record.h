@@ -56,7 +56,7 @@
  *    28  4  number of recipients
  *    32  8  0
  *    40     for each recipient 4 octets state, and texts: status, reason,
- * upstream
+ *           upstream
  *
  * A text is 4 octets length + 1, and its octets, none of them 0; a text that is
  * not there has 0 for length + 1 and no octets.
