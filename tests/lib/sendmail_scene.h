@@ -17,6 +17,7 @@ struct sendmail_scene {
 	char socket[128];
 	char drop[128];
 	char admin[128]; /* where an admin socket would be */
+	char login[64];  /* of who runs the test; his name is "Me" */
 
 	/* Of the last run. */
 	int status;   /* exit status; 128 + signal where it was killed */
