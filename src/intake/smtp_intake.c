@@ -235,7 +235,10 @@ session_run(struct session *session)
 	}
 	conn_set_deadline(
 	    session->conn, smtp_server_deadline(&session->server));
-	conn_flush(session->conn);
+	/* Replies to what was pipelined with a message go with its own: all the
+	 * client waits for is that one, and it wakes up once. */
+	if (!is_at_door(session))
+		conn_flush(session->conn);
 	conn_read_on(session->conn);
 }
 
