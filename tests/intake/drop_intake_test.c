@@ -7,10 +7,12 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -594,6 +596,68 @@ Test(drop_intake, removes_what_is_durable_even_while_it_pauses)
 	fake_door_answer(&scene.fake, DOOR_TAKEN);
 	cr_expect_not(is_there(".taken", "one.eml"));
 	cr_expect_eq(drop_intake_taken(drop), 1);
+}
+
+/* Makes the taken folder one that nothing can be removed from. */
+static bool
+set_append_only(bool on)
+{
+	int fd = open(path_of(".taken", "."), O_RDONLY);
+	int flags = 0;
+	bool done = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+
+	flags = on ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+	done = done && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	close(fd);
+	return done;
+}
+
+Test(drop_intake, does_not_take_twice_what_it_cannot_remove)
+{
+	scene.fake.later = true;
+	start();
+	drop_text("one.eml", MESSAGE);
+	while (scene.fake.count == 0)
+		run_for(2);
+	if (!set_append_only(true))
+		cr_skip_test("needs root, and a file system with flags");
+	scene.fake.later = false;
+	fake_door_answer(&scene.fake, DOOR_TAKEN);
+	cr_expect(is_there(".taken", "one.eml"));
+	cr_expect(logged("cannot be removed"));
+	write_to("", ".again", BYTES("")); /* has it scan */
+	run_for(3 * SETTLE_MS);
+	cr_expect_eq(scene.fake.count, 1);
+	cr_assert(set_append_only(false));
+	write_to("", ".again", BYTES(""));
+	run_for(3 * SETTLE_MS);
+	cr_expect_not(is_there(".taken", "one.eml"));
+	cr_expect_eq(scene.fake.count, 1);
+	cr_expect_eq(drop_intake_taken(drop), 1);
+}
+
+Test(drop_intake, reads_a_file_again_that_changes_while_it_is_read)
+{
+	size_t size = 8 << 20;
+	char *text = memory_array(size, 1);
+
+	start();
+	memset(text, '\n', size);
+	memcpy(text, "To: b@y.example\n", 16);
+	drop_bytes("long", bytes_make(text, size));
+	while (!is_there(".taken", "long"))
+		run_for(1);
+	int fd = open(path_of(".taken", "long"), O_WRONLY | O_APPEND);
+	cr_assert_eq(write(fd, "end\n", 4), 4);
+	close(fd);
+	run_until(1, 0);
+	cr_expect(logged("the file changed while it was read"));
+	char *content = fake_door_content(&scene.fake, 0);
+	size_t len = (size_t)scene.fake.letters[0].message->body.len;
+	cr_expect_str_eq(content + len - 9, "\r\n\r\nend\r\n");
+	cr_expect_eq(intake_scene_files(&scene), 1);
+	free(content);
+	free(text);
 }
 
 /* ---- crashes ---- */
