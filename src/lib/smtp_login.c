@@ -192,11 +192,16 @@ answer(struct smtp *session)
 static void
 auth_said(struct smtp *session, int err)
 {
-	if (err == SMTP_OK && session->code == 334 &&
-	    session->challenges <= SMTP_MAXCHALLENGE)
+	const bool asks = err == SMTP_OK && session->code == 334;
+
+	/* The one beyond the limit is answered by giving up. */
+	if (asks && session->challenges <= SMTP_MAXCHALLENGE + 1) {
 		answer(session);
-	else
-		logged_in(session, err);
+		return;
+	}
+	if (asks)
+		smtp_link_close(session);
+	logged_in(session, err);
 }
 
 static void
