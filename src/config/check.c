@@ -149,6 +149,8 @@ check_each(const struct setting *list, bool (*is_good)(struct bytes text),
 static void
 check_door(const struct setting *door, struct diagnose *diagnose)
 {
+	struct endpoint endpoint;
+
 	if (has(door, "socket") == has(door, "tcp")) {
 		diagnose_error(diagnose, door->place,
 		    has(door, "tcp")
@@ -158,7 +160,7 @@ check_door(const struct setting *door, struct diagnose *diagnose)
 		return;
 	}
 	if (has(door, "tcp") &&
-	    !endpoint_is_listenable(bytes_of(text_of(door, "tcp"))))
+	    !endpoint_parse_door(bytes_of(text_of(door, "tcp")), &endpoint))
 		diagnose_error(diagnose, place_of(door, "tcp"),
 		    "tcp = \"%s\" must be an address and a port, like "
 		    "\"127.0.0.1:25\" or \"[::1]:25\"",
@@ -331,8 +333,9 @@ check_upstream(const struct setting *upstream, struct diagnose *diagnose)
 
 /* ---- routes and ETRN ---- */
 
-static bool
-has_upstream(const struct setting *root, const char *name, struct guess *guess)
+/* NULL where there is none of that name; guess is then told what there is. */
+static const struct setting *
+find_upstream(const struct setting *root, const char *name, struct guess *guess)
 {
 	const struct setting *list = setting_find(root, "upstreams");
 
@@ -340,10 +343,10 @@ has_upstream(const struct setting *root, const char *name, struct guess *guess)
 		const char *other = text_of(list->items[i], "name");
 
 		if (strcmp(other, name) == 0)
-			return true;
+			return list->items[i];
 		guess_try(guess, other);
 	}
-	return false;
+	return NULL;
 }
 
 static void
@@ -352,7 +355,7 @@ check_name(const struct setting *root, const struct setting *name,
 {
 	struct guess guess = guess_begin(name->text);
 
-	if (has_upstream(root, name->text, &guess))
+	if (find_upstream(root, name->text, &guess) != NULL)
 		return;
 	if (guess.best != NULL)
 		diagnose_error(diagnose, name->place,
@@ -392,12 +395,38 @@ check_routes(const struct setting *root, struct diagnose *diagnose)
 		    "route { via = [ \"name\" ]; }");
 }
 
+/* What is written of ETRN's tls must not differ from the upstream's, which is
+ * taken; but for the name, since the hosts may be two. */
+static void
+check_same_tls(const struct setting *root, const struct setting *etrn,
+    struct diagnose *diagnose)
+{
+	const char *name = text_of(etrn, "upstream");
+	struct guess guess = guess_begin(name);
+	const struct setting *upstream = find_upstream(root, name, &guess);
+	const struct setting *ours = setting_find(etrn, "tls");
+
+	for (size_t i = 0; upstream != NULL && i < length(ours); i++) {
+		const struct setting *written = ours->items[i];
+
+		if (written == NULL || written->place.source == NULL ||
+		    strcmp(written->option->name, "name") == 0)
+			continue;
+		const char *theirs = setting_text(setting_find(upstream, "tls"),
+		    ours->group, written->option->name);
+		if (strcmp(written->text, theirs) != 0)
+			diagnose_error(diagnose, written->name,
+			    "the tls of upstream \"%s\" is taken, where '%s' "
+			    "is \"%s\"; remove this one",
+			    name, written->option->name, theirs);
+	}
+}
+
 static void
 check_etrn(const struct setting *root, const struct setting *etrn,
     struct diagnose *diagnose)
 {
 	const struct setting *upstream = setting_find(etrn, "upstream");
-	const struct setting *tls = setting_find(etrn, "tls");
 
 	if (!has(etrn, "host"))
 		diagnose_error(diagnose, etrn->place,
@@ -413,10 +442,7 @@ check_etrn(const struct setting *root, const struct setting *etrn,
 		return;
 	}
 	check_name(root, upstream, diagnose);
-	if (tls != NULL && tls->line > 0)
-		diagnose_error(diagnose, tls->name,
-		    "the tls of upstream \"%s\" is taken; remove this one",
-		    upstream->text);
+	check_same_tls(root, etrn, diagnose);
 }
 
 /* ---- numbers that must fit together ---- */

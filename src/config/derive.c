@@ -120,7 +120,7 @@ is_local_door(const struct setting *door)
 
 	if (text_of(door, "socket")[0] != '\0')
 		return true;
-	return endpoint_parse(bytes_of(text_of(door, "tcp")), &endpoint) &&
+	return endpoint_parse_door(bytes_of(text_of(door, "tcp")), &endpoint) &&
 	    endpoint_is_loopback(endpoint.host);
 }
 

@@ -101,12 +101,15 @@ endpoint_parse(struct bytes text, struct endpoint *out_endpoint)
 }
 
 bool
-endpoint_is_listenable(struct bytes text)
+endpoint_parse_door(struct bytes text, struct endpoint *out_endpoint)
 {
 	struct bytes host;
 	struct bytes port;
 	unsigned long long number;
 
-	return cut_port(text, &host, &port) &&
-	    bytes_to_u64(port, 65535, &number) && endpoint_is_address(host);
+	if (!cut_port(text, &host, &port) ||
+	    !bytes_to_u64(port, 65535, &number) || !endpoint_is_address(host))
+		return false;
+	*out_endpoint = (struct endpoint){host, (unsigned)number};
+	return true;
 }

@@ -17,8 +17,9 @@ struct endpoint {
 /* False where text is neither a host nor a host with a port of 1 to 65535.
  * A bare IPv6 address without brackets is a host. */
 bool endpoint_parse(struct bytes text, struct endpoint *out_endpoint);
-/* An address and a port of 0 to 65535, as a listener needs it: no name. */
-bool endpoint_is_listenable(struct bytes text);
+/* An address and a port of 0 (the kernel chooses) to 65535, as a listener needs
+ * it: no name. */
+bool endpoint_parse_door(struct bytes text, struct endpoint *out_endpoint);
 /* A domain name or an address (RFC 1123 2.1, with '_'). */
 bool endpoint_is_host(struct bytes host);
 bool endpoint_is_address(struct bytes host);

@@ -38,12 +38,14 @@ struct commit {
 	bool finishes;                /* OUTCOME: FINISHED, not PROGRESS */
 	uint16_t route;               /* of message, afterwards */
 	uint16_t report_route;
-	int64_t again_at; /* monotonic: when to send a failed one again */
+	int64_t due; /* MOVE: when it is to be tried, monotonic */
+	void *verb;  /* OUTCOME: the hub's own, or NULL: who waits for it */
+	int64_t again_at;  /* monotonic: when to send a failed one again */
+	uint64_t pressure; /* ACCEPT: octets of content in memory */
 
 	/* The committer's answer, besides the unit's. */
 	bool done;
 	uint64_t segment_bytes; /* size of the segment that was written */
-	uint64_t free_bytes;    /* of the disk */
 	struct error error;     /* where not done */
 };
 

@@ -25,6 +25,7 @@ struct committer {
 	struct letter *failed;   /* borrowed; posted once */
 	struct letter stop;      /* posted to inbox at the end */
 	pthread_t thread;
+	bool has_ended;
 	bool broken; /* nothing can be committed any more */
 };
 
@@ -38,7 +39,7 @@ static bool
 is_patient(const struct commit *commit)
 {
 	return commit->kind == COMMIT_OUTCOME && commit->finishes &&
-	    commit->report == NULL;
+	    commit->report == NULL && commit->verb == NULL;
 }
 
 /* Nobody waits for any of these. */
@@ -147,7 +148,6 @@ do_rest(struct committer *committer, struct commit *commit)
 		commit->done = journal_remove_large(
 		    committer->journal, commit->id, &commit->error);
 	commit->segment_bytes = journal_current_bytes(committer->journal);
-	commit->free_bytes = journal_free_bytes(committer->journal);
 }
 
 /* Content has been written: its memory is not needed any more. */
@@ -261,12 +261,21 @@ committer_post(struct committer *committer, struct commit *commit)
 }
 
 void
+committer_end(struct committer *committer)
+{
+	if (committer->has_ended)
+		return;
+	mailbox_post(committer->inbox, &committer->stop);
+	(void)pthread_join(committer->thread, NULL); /* our own, joined once */
+	committer->has_ended = true;
+}
+
+void
 committer_free(struct committer *committer)
 {
 	if (committer == NULL)
 		return;
-	mailbox_post(committer->inbox, &committer->stop);
-	(void)pthread_join(committer->thread, NULL); /* our own, joined once */
+	committer_end(committer);
 	mailbox_free(committer->inbox);
 	journal_free(committer->journal);
 	free(committer);

@@ -24,5 +24,7 @@ bool committer_new(struct journal *journal, struct mailbox *answers,
     struct error *error) MUST_USE;
 /* Any thread. Takes commit. */
 void committer_post(struct committer *committer, struct commit *commit);
-/* Finish what was posted, end the thread, close the journal. */
+/* Finish what was posted, end the thread; the journal stays open. */
+void committer_end(struct committer *committer);
+/* The same, and close the journal. */
 void committer_free(struct committer *committer);

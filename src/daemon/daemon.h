@@ -29,9 +29,9 @@ bool daemon_new(const struct config *config, struct service_sockets *sockets,
 /* Until a signal ends it. Says READY, STATUS and STOPPING on its way. */
 enum daemon_end daemon_run(struct daemon *daemon);
 /*
- * Everything that was accepted is on disk; threads are ended, unless one is
- * busy beyond the time a drain may take: then it is left to the end of the
- * process. out_sockets: the listening sockets, to be handed on; NULL: they are
- * closed.
+ * Everything that was accepted is on disk; threads are ended, unless a worker
+ * is busy beyond the time a drain may take: then it, and all that it uses, the
+ * config too, is left to the end of the process. out_sockets: the listening
+ * sockets, to be handed on; NULL: they are closed.
  */
 void daemon_free(struct daemon *daemon, struct service_sockets *out_sockets);

@@ -1,4 +1,11 @@
-/* What daemon.c and resources.c share; for nobody else. */
+/*
+ * What the daemon's files share; for nobody else:
+ *
+ *   daemon.c       start and end
+ *   daemon_run.c   actions out, answers in, signals, the way to the end
+ *   daemon_door.c  what intake asks
+ *   resources.c    what the admin socket offers
+ */
 #pragma once
 
 #include "base/clock.h"
@@ -51,10 +58,24 @@ struct daemon {
 	size_t drop_key_capacity;
 	enum daemon_state state;
 	enum daemon_end end;
-	bool overtime; /* something is still busy: do not wait for threads */
 	struct clock_time started;
-	int64_t watchdog_ms;
 };
 
+/* ---- daemon.c ---- */
+
+/* Any 32 bits; ctx is ignored. */
+uint32_t daemon_random(void *ctx);
+/* A worker is busy. */
+bool daemon_is_delivering(const struct daemon *daemon);
+
+/* ---- daemon_door.c ---- */
+
+void daemon_make_door(struct daemon *daemon);
+
+/* ---- daemon_run.c ---- */
+
+/* The loop, with its timers, signals and mailboxes. */
+void daemon_make_loop(struct daemon *daemon);
+void daemon_free_loop(struct daemon *daemon);
 /* Carry out whatever dispatch wants now, and set the timer for the rest. */
 void daemon_pump(struct daemon *daemon);

@@ -2,11 +2,14 @@
  * The heart: what happens to a message.  Events and the time go in, actions
  * come out; no thread, no socket, no disk, no clock.
  *
- *   submit ──> COMMIT ──> committed ──> waiting ──> ORDER ──> result ──> COMMIT
- * …
+ *   submit ─> COMMIT ─> committed ─> waiting ─> ORDER ─> result ─> COMMIT ─>
+ *   committed ─> gone, or waiting again
  *
  * The hub calls the function of an event, then takes actions with
  * dispatch_next() until there are none, then sleeps until dispatch_deadline().
+ *
+ * Ages and delays go by the monotonic clock: what the wall clock does while the
+ * daemon runs changes nothing.
  */
 #pragma once
 
@@ -33,8 +36,7 @@ struct dispatch_options {
 	const char *const *upstream_names;
 	size_t upstream_count;
 	uint64_t segment_size;
-	uint64_t queue_size_max; /* octets of all segments: 452 above it */
-	uint64_t free_floor;     /* octets free on the disk: 452 below it */
+	uint64_t queue_size_max; /* octets of the whole queue: 452 above it */
 	uint32_t (*random)(void *ctx);
 	void *random_ctx;
 };
@@ -44,8 +46,8 @@ struct dispatch_counters {
 	unsigned long delivered; /* recipients, as all below */
 	unsigned long deferred;
 	unsigned long bounced;
-	unsigned long in_doubt;
-	unsigned long damaged; /* messages */
+	unsigned long in_doubt; /* attempts that may have delivered twice */
+	unsigned long damaged;  /* messages */
 };
 
 enum action_kind {
@@ -59,7 +61,8 @@ struct action {
 	struct order *order;
 };
 
-struct dispatch *dispatch_new(const struct dispatch_options *options);
+struct dispatch *dispatch_new(
+    const struct dispatch_options *options, struct clock_time now);
 void dispatch_free(struct dispatch *dispatch);
 
 /* ---- events ---- */
@@ -70,7 +73,8 @@ void dispatch_recovered(struct dispatch *dispatch,
 /* The replay is over; highest_id: as the journal reports. */
 void dispatch_ready(struct dispatch *dispatch, uint64_t highest_id);
 
-/* The door's functions: intake/door.h says what they mean. */
+/* The door's functions: intake/door.h says what they mean.  Mail is taken even
+ * after dispatch_stop(): the doors are somebody else's. */
 uint64_t dispatch_take_id(struct dispatch *dispatch, int64_t now_wall);
 enum door_answer dispatch_ask(
     const struct dispatch *dispatch, uint64_t size_bytes);
@@ -93,12 +97,14 @@ bool dispatch_next(struct dispatch *dispatch, struct clock_time now,
     struct action *out_action);
 /* Monotonic ms: when there may be something again without an event. */
 int64_t dispatch_deadline(const struct dispatch *dispatch);
-/* No new orders from now on: the daemon is about to end. */
+/* No new attempts from now on: the daemon is about to end.  Commits go on. */
 void dispatch_stop(struct dispatch *dispatch);
-/* Orders and commits that are out. */
+/* Orders that are out; commits that are out; outcomes that could not be
+ * recorded and will be sent again. */
 size_t dispatch_orders(const struct dispatch *dispatch);
 size_t dispatch_commits(const struct dispatch *dispatch);
-/* Octets of content handed to the committer and not yet answered. */
+size_t dispatch_unrecorded(const struct dispatch *dispatch);
+/* Octets of content in memory, handed to the committer and not yet answered. */
 uint64_t dispatch_pressure(const struct dispatch *dispatch);
 
 /* ---- verbs of the administrator ---- */
@@ -117,9 +123,11 @@ typedef void dispatch_verb_fn(unsigned long matched, void *ctx);
  * Do verb to the messages with these ids (copied), or to all where ids is NULL;
  * with domain (copied; NULL: any), only where a recipient that waits has it
  * ("x.example", or "@x.example" for its subdomains, too).  Goes on piece by
- * piece; fn is called when it is over, unless it is NULL.
+ * piece; fn is called when it is over, unless it is NULL.  Messages that come
+ * later are not meant.
  *
- * What is under way right now is held or removed as soon as it is back.
+ * What is under way right now is held or removed as soon as it is back.  What
+ * nobody waits for is not begun while the same is being done already.
  */
 void dispatch_do(struct dispatch *dispatch, enum dispatch_verb verb,
     const uint64_t *ids, size_t count, const char *domain, dispatch_verb_fn *fn,

@@ -8,20 +8,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages looked at in one step, and loaded at once. */
-#define PIECE   256
-#define LOADING 64
+/* Messages loaded, and outcomes recorded, at once. */
+#define OUT_MAX 256
+
+/* Nobody waits for this one, and the same is being done: for all, or for the
+ * same domain. */
+static bool
+is_superfluous(const struct dispatch *dispatch, enum dispatch_verb verb,
+    const uint64_t *ids, const char *domain, dispatch_verb_fn *fn)
+{
+	const struct bulk *bulk;
+
+	if (fn != NULL || ids != NULL)
+		return false;
+	TAILQ_FOREACH (bulk, &dispatch->bulks, siblings)
+		if (bulk->verb == verb && bulk->ids == NULL &&
+		    (bulk->domain == NULL ||
+			bytes_is_nocase(bytes_of(domain), bulk->domain)))
+			return true;
+	return false;
+}
 
 void
 dispatch_do(struct dispatch *dispatch, enum dispatch_verb verb,
     const uint64_t *ids, size_t count, const char *domain, dispatch_verb_fn *fn,
     void *ctx)
 {
+	if (is_superfluous(dispatch, verb, ids, domain, fn))
+		return;
 	struct bulk *bulk = memory_new(sizeof(*bulk));
 
 	bulk->verb = verb;
 	bulk->count = count;
-	bulk->last = UINT64_MAX;
+	/* Above all that are there: an id is not worth saving. */
+	bulk->last = ledger_new_id(dispatch->ledger, 0);
 	bulk->fn = fn;
 	bulk->ctx = ctx;
 	if (ids != NULL) {
@@ -83,17 +103,23 @@ next_entry(struct dispatch *dispatch, struct bulk *bulk)
 
 /* A message that is under way is marked, and dealt with when it is back. */
 static bool
-mark_busy(struct bulk *bulk, struct ledger_entry *entry)
+mark_busy(const struct bulk *bulk, struct ledger_entry *entry)
 {
+	bool was_to_be_held = (entry->flags & FLAG_WANT_HOLD) != 0;
+
 	switch (bulk->verb) {
 	case DISPATCH_HOLD:
+		entry->flags &= (uint8_t)~FLAG_WANT_RELEASE;
 		entry->flags |= FLAG_WANT_HOLD;
 		return true;
 	case DISPATCH_REMOVE:
 		entry->flags |= FLAG_WANT_REMOVE;
 		return true;
-	case DISPATCH_RETRY:   /* that is being done */
-	case DISPATCH_RELEASE: /* it is not held */
+	case DISPATCH_RELEASE:
+		entry->flags &= (uint8_t)~FLAG_WANT_HOLD;
+		entry->flags |= FLAG_WANT_RELEASE;
+		return was_to_be_held;
+	case DISPATCH_RETRY: /* that is being done */
 		return false;
 	}
 	return false;
@@ -124,16 +150,8 @@ needs_loading(const struct bulk *bulk)
 static void
 load(struct dispatch *dispatch, struct bulk *bulk, struct ledger_entry *entry)
 {
-	struct order *order = order_new(ORDER_LOAD, entry->id);
-
-	order->verb = bulk;
-	order->route = entry->route;
-	order->settlement.route = entry->route;
-	order->where = ledger_where(dispatch->ledger, entry);
-	order->was_held = entry->state == LEDGER_HELD;
-	ledger_move(dispatch->ledger, entry, LEDGER_IN_FLIGHT);
-	dispatch_push_order(dispatch, order);
-	bulk->loading++;
+	dispatch_take(dispatch, entry, ORDER_LOAD)->verb = bulk;
+	bulk->out++;
 }
 
 static void
@@ -154,15 +172,13 @@ handle_entry(struct dispatch *dispatch, struct bulk *bulk,
 		load(dispatch, bulk, entry);
 		return;
 	}
-	bulk->matched++;
 	if (bulk->verb == DISPATCH_REMOVE) {
-		log_info("%s: removed by the administrator",
-		    queue_id_of(entry->id).text);
-		dispatch_finish(dispatch, entry);
-	} else {
-		ledger_wait(dispatch->ledger, entry, entry->route, now.mono_ms,
-		    now.mono_ms);
+		bulk->out++;
+		dispatch_remove(dispatch, entry, bulk);
+		return;
 	}
+	bulk->matched++;
+	dispatch_rest(dispatch, entry, entry->route, now.mono_ms, false, now);
 }
 
 static void
@@ -181,21 +197,34 @@ bool
 dispatch_verbs_step(struct dispatch *dispatch, struct clock_time now)
 {
 	struct bulk *bulk = TAILQ_FIRST(&dispatch->bulks);
-	int seen = 0;
 
-	while (bulk != NULL && seen < PIECE && bulk->loading < LOADING) {
-		struct ledger_entry *entry = next_entry(dispatch, bulk);
-		if (entry == NULL && bulk->loading == 0) {
-			bulk_over(dispatch, bulk);
-			return true;
-		}
-		if (entry == NULL)
-			break;
-		handle_entry(dispatch, bulk, entry, now);
-		seen++;
+	dispatch->yielded = bulk != NULL && dispatch->verb_budget == 0;
+	if (bulk == NULL || dispatch->yielded || bulk->out >= OUT_MAX)
+		return false;
+	struct ledger_entry *entry = next_entry(dispatch, bulk);
+	if (entry == NULL && bulk->out > 0)
+		return false;
+	if (entry == NULL) {
+		bulk_over(dispatch, bulk);
+		return true;
 	}
-	return seen > 0;
+	dispatch->verb_budget--;
+	handle_entry(dispatch, bulk, entry, now);
+	return true;
 }
+
+void
+dispatch_verbs_late(struct dispatch *dispatch, struct ledger_entry *entry,
+    enum dispatch_verb verb)
+{
+	uint64_t none = 0;
+
+	/* It has an end of its own, and its only message is loaded already. */
+	dispatch_do(dispatch, verb, &none, 0, NULL, NULL, NULL);
+	load(dispatch, TAILQ_LAST(&dispatch->bulks, bulk_list), entry);
+}
+
+/* ---- a message is loaded ---- */
 
 /* "x.example" is that domain, "@x.example" its subdomains, too. */
 static bool
@@ -228,28 +257,16 @@ waits_for_domain(const struct message *message, const char *domain)
 	return false;
 }
 
-/* Back to where it was, untouched. */
-static void
-put_back(struct dispatch *dispatch, struct ledger_entry *entry,
-    const struct order *order, struct clock_time now)
-{
-	const struct progress *progress = &order->message->progress;
-
-	if (progress->held)
-		ledger_move(dispatch->ledger, entry, LEDGER_HELD);
-	else
-		dispatch_wait(dispatch, entry, order->route,
-		    retry_due(&dispatch->options.retry, progress->next_at, now),
-		    now.mono_ms);
-}
-
 /* Record that it is held, or not any more. Takes order's message. */
 static void
-set_held(struct dispatch *dispatch, struct ledger_entry *entry,
-    struct order *order, bool held, struct clock_time now)
+set_held(struct dispatch *dispatch, struct bulk *bulk,
+    struct ledger_entry *entry, struct order *order, bool held,
+    struct clock_time now)
 {
 	struct commit *commit = commit_new(COMMIT_OUTCOME, order->id);
 
+	bulk->out++;
+	commit->verb = bulk;
 	commit->message = order->message;
 	commit->route = order->route;
 	order->message = NULL;
@@ -270,19 +287,38 @@ do_verb(struct dispatch *dispatch, struct bulk *bulk,
 {
 	switch (bulk->verb) {
 	case DISPATCH_RETRY:
-		dispatch_wait(
-		    dispatch, entry, order->route, now.mono_ms, now.mono_ms);
+		bulk->matched++;
+		dispatch_rest(
+		    dispatch, entry, order->route, now.mono_ms, false, now);
 		break;
 	case DISPATCH_HOLD:
-		set_held(dispatch, entry, order, true, now);
+		set_held(dispatch, bulk, entry, order, true, now);
 		break;
 	case DISPATCH_RELEASE:
-		set_held(dispatch, entry, order, false, now);
+		set_held(dispatch, bulk, entry, order, false, now);
 		break;
 	case DISPATCH_REMOVE:
-		dispatch_finish(dispatch, entry);
+		bulk->out++;
+		dispatch_remove(dispatch, entry, bulk);
 		break;
 	}
+}
+
+void
+dispatch_verbs_recorded(struct bulk *bulk)
+{
+	assert(bulk->out > 0);
+	bulk->out--;
+	bulk->matched++;
+}
+
+void
+dispatch_verbs_failed(const struct order *order)
+{
+	struct bulk *bulk = order->verb;
+
+	assert(bulk->out > 0);
+	bulk->out--;
 }
 
 void
@@ -292,15 +328,13 @@ dispatch_verbs_loaded(
 	struct bulk *bulk = order->verb;
 	struct ledger_entry *entry = ledger_find(dispatch->ledger, order->id);
 
-	assert(bulk->loading > 0);
-	bulk->loading--;
-	if (order->result != ORDER_DONE)
-		return; /* the caller puts it back, or aside */
+	assert(bulk->out > 0);
+	bulk->out--;
 	if (bulk->domain != NULL &&
 	    !waits_for_domain(order->message, bulk->domain)) {
-		put_back(dispatch, entry, order, now);
+		dispatch_rest(dispatch, entry, order->route, order->due,
+		    order->was_held, now);
 		return;
 	}
-	bulk->matched++;
 	do_verb(dispatch, bulk, entry, order, now);
 }

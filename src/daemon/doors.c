@@ -16,7 +16,7 @@ struct door_in {
 	struct listener *listener;
 	struct smtp_intake *intake; /* NULL: the admin socket */
 	bool own;                   /* opened by us, in this life or before */
-	struct smtp_intake_options options; /* of an inherited one */
+	struct smtp_intake_options options; /* of one that is given */
 };
 
 struct doors {
@@ -27,6 +27,7 @@ struct doors {
 	size_t count;
 	struct drop_intake *drop;
 	bool paused;
+	bool shut;
 };
 
 /* The inherited socket that listens on address, taken out of sockets; or -1. */
@@ -114,8 +115,25 @@ is_loopback_address(const char *address)
 	    bytes_has_prefix(text, "[::1]");
 }
 
-/* A socket that the service manager listens on, and the configuration does not
- * name: its address says what it is for. */
+/* How the configuration wants a given socket to be served, or its address says.
+ */
+static struct smtp_intake_options
+given_options(const struct doors *doors, int fd, const char *address)
+{
+	const struct wiring *wiring = doors->options.wiring;
+	const struct config *config = wiring->config;
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct config_listen *listen = &config->listens[i];
+		if (listener_fd_is(fd,
+			listen->socket[0] != '\0' ? listen->socket
+						  : listen->tcp))
+			return wiring->intakes[i];
+	}
+	return wiring_inherited_intake(wiring, is_loopback_address(address));
+}
+
+/* A socket that the service manager listens on. */
 static bool
 serve_given(struct doors *doors, int fd, struct error *error)
 {
@@ -129,8 +147,8 @@ serve_given(struct doors *doors, int fd, struct error *error)
 		door->intake = NULL;
 		return false;
 	}
-	door->options = wiring_inherited_intake(doors->options.wiring,
-	    is_loopback_address(listener_address(door->listener)));
+	door->options =
+	    given_options(doors, fd, listener_address(door->listener));
 	doors->count++;
 	return true;
 }
@@ -196,7 +214,7 @@ open_drop(struct doors *doors, struct error *error)
 	struct drop_intake_options options = {
 	    .directory = drop->directory,
 	    .settle_ms = drop->settle_ms,
-	    .rewrite = wiring->intakes[0].rewrite,
+	    .rewrite = wiring_inherited_intake(wiring, true).rewrite,
 	    .is_known = doors->options.is_known,
 	    .ctx = doors->options.ctx,
 	};
@@ -245,6 +263,16 @@ keep_socket(const struct door_in *door, struct service_sockets *out_sockets)
 	out_sockets->fds[out_sockets->count++] = fd;
 }
 
+/* Our own of before a re-execution: the listener does not know that it is. */
+static void
+remove_path(const struct door_in *door)
+{
+	const char *address = listener_address(door->listener);
+
+	if (door->own && address[0] == '/')
+		(void)unlink(address); /* stale is no harm */
+}
+
 void
 doors_free(struct doors *doors, struct service_sockets *out_sockets)
 {
@@ -253,6 +281,8 @@ doors_free(struct doors *doors, struct service_sockets *out_sockets)
 	for (size_t i = 0; i < doors->count; i++) {
 		if (out_sockets != NULL)
 			keep_socket(&doors->doors[i], out_sockets);
+		else
+			remove_path(&doors->doors[i]);
 		listener_free(doors->doors[i].listener);
 		smtp_intake_free(doors->doors[i].intake);
 	}
@@ -284,13 +314,14 @@ doors_resume(struct doors *doors)
 	for (size_t i = 0; i < doors->count; i++)
 		if (doors->doors[i].intake != NULL)
 			smtp_intake_resume(doors->doors[i].intake);
-	if (doors->drop != NULL)
+	if (doors->drop != NULL && !doors->shut)
 		drop_intake_resume(doors->drop);
 }
 
 void
 doors_shut(struct doors *doors)
 {
+	doors->shut = true;
 	for (size_t i = 0; i < doors->count; i++)
 		if (doors->doors[i].intake != NULL) {
 			listener_pause(doors->doors[i].listener);

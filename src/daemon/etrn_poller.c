@@ -133,6 +133,10 @@ log_node(const struct server *server, struct etrn_node *node)
 		    node->node, server->wiring->host,
 		    node->state == ETRN_OFF ? "off" : "waiting",
 		    BYTES_ARGS(buffer_bytes(&quoted)));
+	else if (node->failures > 0)
+		log_warning("etrn: node=%s host=%s state=waiting reply=%.*s",
+		    node->node, server->wiring->host,
+		    BYTES_ARGS(buffer_bytes(&quoted)));
 	else
 		log_info("etrn: node=%s host=%s reply=%.*s", node->node,
 		    server->wiring->host, BYTES_ARGS(buffer_bytes(&quoted)));

@@ -152,37 +152,54 @@ raise_descriptors(void)
 		log_warning("descriptors: %s", strerror(errno));
 }
 
-/* The program itself, as it is on disk now: it may have been upgraded. */
+/*
+ * The path of this program, to become it again.  Asked for at the start: once
+ * an upgrade has put another file in its place, that one is meant, and the
+ * kernel calls ours deleted.
+ */
 static const char *
-program_path(const char *name, char *path, size_t size)
+program_path(const char *name)
 {
+	static char path[4096];
+
 	if (strchr(name, '/') != NULL)
 		return name;
-	ssize_t len = readlink("/proc/self/exe", path, size - 1);
-	if (len <= 0)
-		return name;
-	path[len] = '\0';
-	return path;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	return len > 0 ? path : name;
+}
+
+/*
+ * A hang-up that comes while nobody listens for it, before or between two lives
+ * of the process, waits until somebody does; else it would kill.
+ */
+static void
+hold_hangups(bool hold)
+{
+	sigset_t hangup;
+
+	(void)sigemptyset(&hangup);       /* cannot fail, */
+	(void)sigaddset(&hangup, SIGHUP); /* nor this, */
+	(void)sigprocmask(
+	    hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, NULL); /* nor this */
 }
 
 static int
-become_again(char **argv, const struct service_sockets *sockets)
+become_again(
+    const char *program, char **argv, const struct service_sockets *sockets)
 {
 	struct error error;
-	char path[4096];
 
 	if (!service_hand_sockets(sockets, &error)) {
 		log_error("reload: %s", error_text(&error));
 		return EX_OSERR;
 	}
-	const char *program = program_path(argv[0], path, sizeof(path));
 	execv(program, argv);
 	log_error("reload: run %s: %s", program, strerror(errno));
 	return EX_OSERR;
 }
 
 static int
-run(const struct config *config, char **argv)
+run(const struct config *config, const char *program, char **argv)
 {
 	struct service_sockets sockets;
 	struct daemon *daemon;
@@ -194,7 +211,9 @@ run(const struct config *config, char **argv)
 		return error.kind == ERROR_CONFIG ? EX_CONFIG : EX_OSERR;
 	}
 	log_info("postriderd %s is ready", VERSION_TEXT);
+	hold_hangups(false);
 	enum daemon_end end = daemon_run(daemon);
+	hold_hangups(true);
 	sockets.count = 0;
 	daemon_free(daemon, end == DAEMON_REEXEC ? &sockets : NULL);
 	switch (end) {
@@ -202,7 +221,7 @@ run(const struct config *config, char **argv)
 		log_info("ended");
 		return EX_OK;
 	case DAEMON_REEXEC:
-		return become_again(argv, &sockets);
+		return become_again(program, argv, &sockets);
 	case DAEMON_BROKEN:
 		return EX_IOERR;
 	}
@@ -212,6 +231,8 @@ run(const struct config *config, char **argv)
 int
 main(int argc, char **argv)
 {
+	hold_hangups(true);
+	const char *program = program_path(argv[0]);
 	struct arguments arguments = read_arguments(argc, argv);
 	struct config *config = load_config(&arguments);
 	if (arguments.check) {
@@ -227,8 +248,7 @@ main(int argc, char **argv)
 		log_warning("%s", config->warnings.texts[i]);
 	raise_descriptors();
 	(void)signal(SIGPIPE, SIG_IGN); /* writes report it themselves */
-	int code = run(config, argv);
-	config_free(config);
-	/* Not exit(): a thread may have been left busy, see daemon.h. */
-	_exit(code);
+	/* A worker may have been left busy, with config at hand: nothing is
+	 * freed, and exit() is not called. */
+	_exit(run(config, program, argv));
 }

@@ -20,8 +20,10 @@ enum order_kind {
 };
 
 enum order_result {
-	ORDER_DONE,     /* settlement and message are set */
-	ORDER_REROUTED, /* nobody waits on route: settlement.route is set */
+	ORDER_DONE, /* settlement and message are set */
+	/* These two: settlement.route is set, and where its round_over is so,
+	 * message's progress shall be kept. */
+	ORDER_REROUTED,        /* nobody waits on route, or it is blocked */
 	ORDER_UPSTREAM_FAILED, /* a state of the upstream: failure says what */
 	ORDER_FAILED,          /* our own trouble, to be tried again later */
 	ORDER_DAMAGED          /* the message cannot be read: quarantine it */
@@ -37,7 +39,9 @@ struct order {
 	uint16_t route;
 	unsigned upstream;           /* ATTEMPT */
 	char reason[ORDER_TEXT_MAX]; /* EXPIRE, DELAY: why it waits */
-	void *verb;                  /* LOAD: the hub's own */
+	bool is_last;  /* ATTEMPT: who waits afterwards is given up */
+	void *verb;    /* LOAD: the hub's own */
+	int64_t due;   /* when it was to be tried, monotonic */
 	bool was_held; /* it goes back to HELD when nothing comes of this */
 
 	/* The worker's own while it works. */
@@ -49,6 +53,7 @@ struct order {
 	enum order_result result;
 	char failure[ORDER_TEXT_MAX];
 	struct message *message; /* owned; its progress is what shall be kept */
+	bool in_doubt;           /* it may have been delivered all the same */
 	struct settlement settlement;
 };
 

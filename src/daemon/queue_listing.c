@@ -109,7 +109,8 @@ write_summary(struct json_writer *json,
 
 	json_writer_text(json, "queue_name", queue_name(entry));
 	json_writer_text(json, "queue_id", queue_id_of(entry->id).text);
-	json_writer_number(json, "arrival_time", entry->arrived_at / 1000);
+	json_writer_number(
+	    json, "arrival_time", message->envelope.arrived_at / 1000);
 	json_writer_number(json, "message_size", (int64_t)entry->size);
 	json_writer_bool(json, "forced_expire", false);
 	json_writer_text(json, "sender", envelope->sender);
@@ -231,7 +232,7 @@ append_mailq(struct listing *listing, const struct ledger_entry *entry,
 	    .id = id.text,
 	    .state = mailq_state_of(entry),
 	    .size_bytes = entry->size,
-	    .arrived_at = entry->arrived_at,
+	    .arrived_at = message->envelope.arrived_at,
 	    .sender = message->envelope.sender,
 	    .recipients = recipients,
 	};
@@ -413,7 +414,7 @@ queue_listing_show(
 
 	struct json_writer *json = control_request_json(request);
 	write_summary(json, source, entry, message);
-	json_writer_time(json, "arrived_at", entry->arrived_at);
+	json_writer_time(json, "arrived_at", message->envelope.arrived_at);
 	json_writer_text(json, "envelope_id", message->envelope.id);
 	json_writer_text(json, "client", message->envelope.client);
 	json_writer_time(json, "attempted_at", message->progress.attempted_at);

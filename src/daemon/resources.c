@@ -258,6 +258,10 @@ begin_verb(struct daemon *daemon, struct control_request *request,
     enum dispatch_verb verb, const uint64_t *ids, size_t count,
     const char *domain)
 {
+	if (daemon->state != DAEMON_RUNNING) {
+		control_fail(request, 503, "the daemon is about to end");
+		return;
+	}
 	struct verb_wait *wait = memory_new(sizeof(*wait));
 
 	wait->daemon = daemon;

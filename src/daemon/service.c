@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #define LISTEN_FDS_START 3
-/* Where sockets wait while 3 and up are made free; above all that are open. */
-#define PARKED_FDS_START 1024
 /* A letter for each socket that we hand to ourselves: is it our own? */
 #define OWN_VARIABLE "POSTRIDER_OWN_SOCKETS"
 
@@ -85,10 +83,11 @@ bool
 service_hand_sockets(const struct service_sockets *sockets, struct error *error)
 {
 	int parked[SERVICE_SOCKETS_MAX];
+	/* Where they wait while the ones below are overwritten. */
+	int above = LISTEN_FDS_START + (int)sockets->count;
 
 	for (size_t i = 0; i < sockets->count; i++) {
-		parked[i] =
-		    fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, PARKED_FDS_START);
+		parked[i] = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, above);
 		if (parked[i] < 0)
 			return error_system(error, "keep socket %zu", i);
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define STATUS_EXPIRED "4.4.7"
+#define NO_REASON      "no attempt succeeded"
 
 static uint16_t
 recipient_route(const struct settle_options *options,
@@ -61,24 +62,36 @@ settle_first_route(const struct settle_options *options,
 	return route;
 }
 
-uint16_t
-settle_next_route(const struct settle_options *options,
-    const struct message *message, uint16_t route)
+/* The rest is tried again after a delay, from the first route on. */
+static void
+end_round(const struct settle_options *options, struct message *message,
+    int64_t now, uint32_t random, struct settlement *settlement)
+{
+	struct progress *progress = &message->progress;
+
+	progress->attempts++;
+	progress->next_at =
+	    now + retry_delay(&options->retry, progress->attempts, random);
+	settlement->route =
+	    settle_first_route(options, &message->envelope, progress);
+}
+
+struct settlement
+settle_elsewhere(const struct settle_options *options, struct message *message,
+    uint16_t route, int64_t now, uint32_t random)
 {
 	const struct envelope *envelope = &message->envelope;
 	const struct progress *progress = &message->progress;
-	uint16_t next = route;
+	struct settlement settlement = {.route = route};
 
-	if (!next_route(options, envelope, progress, route + 1U, &next))
-		(void)next_route(options, envelope, progress, 0, &next);
-	return next; /* or route, where nobody waits at all */
-}
-
-static bool
-is_expired(const struct settle_options *options, const struct message *message,
-    int64_t now)
-{
-	return now >= message->envelope.arrived_at + options->retry.lifetime_ms;
+	if (next_route(
+		options, envelope, progress, route + 1U, &settlement.route))
+		return settlement;
+	uint16_t first = settle_first_route(options, envelope, progress);
+	settlement.round_over = first < route;
+	if (settlement.round_over)
+		end_round(options, message, now, random, &settlement);
+	return settlement;
 }
 
 /* Give a waiting recipient up, keeping what is known of the newest attempt. */
@@ -132,8 +145,7 @@ make_report(const struct settle_options *options, enum report_kind kind,
 	    out_report, error);
 }
 
-/* When and by which route the rest is tried: routes in their order make a
- * round, and the delay lies between rounds. */
+/* When and by which route the rest is tried. */
 static void
 plan_next(const struct settle_options *options, struct message *message,
     uint16_t route, int64_t now, uint32_t random, struct settlement *settlement)
@@ -142,32 +154,35 @@ plan_next(const struct settle_options *options, struct message *message,
 
 	progress->attempted_at = now;
 	if (next_route(options, &message->envelope, progress, route + 1U,
-		&settlement->route)) {
+		&settlement->route))
 		progress->next_at = now;
-		return;
-	}
-	progress->attempts++;
-	progress->next_at =
-	    now + retry_delay(&options->retry, progress->attempts, random);
-	settlement->route =
-	    settle_first_route(options, &message->envelope, progress);
+	else
+		end_round(options, message, now, random, settlement);
+}
+
+static void
+give_up_rest(struct progress *progress, const struct settle_tried *tried)
+{
+	for (size_t i = 0; i < tried->count; i++)
+		if (progress->recipients[tried->recipients[i]].state ==
+		    RECIPIENT_WAITING)
+			give_up(progress, tried->recipients[i],
+			    bytes_of(NO_REASON));
 }
 
 bool
 settle_attempt(const struct settle_options *options, struct message *message,
-    uint16_t route, const size_t *recipients, size_t count, int64_t now,
-    uint32_t random, struct settlement *out_settlement, struct error *error)
+    const struct settle_tried *tried, int64_t now, uint32_t random,
+    struct settlement *out_settlement, struct error *error)
 {
 	struct progress *progress = &message->progress;
-	struct settlement settlement = {.route = route};
-	size_t *failed = memory_array(count + 1, sizeof(*failed));
+	struct settlement settlement = {.route = tried->route};
+	size_t *failed = memory_array(tried->count + 1, sizeof(*failed));
 
-	for (size_t i = 0; is_expired(options, message, now) && i < count; i++)
-		if (progress->recipients[recipients[i]].state ==
-		    RECIPIENT_WAITING)
-			give_up(progress, recipients[i],
-			    bytes_of("no attempt succeeded"));
-	count_outcomes(progress, recipients, count, &settlement, failed);
+	if (tried->is_last)
+		give_up_rest(progress, tried);
+	count_outcomes(
+	    progress, tried->recipients, tried->count, &settlement, failed);
 
 	bool made = make_report(options, REPORT_FAILED, message, failed,
 	    settlement.failed, now, &settlement.report, error);
@@ -176,7 +191,7 @@ settle_attempt(const struct settle_options *options, struct message *message,
 		return false;
 
 	settlement.finished = progress_is_finished(progress);
-	plan_next(options, message, route, now, random, &settlement);
+	plan_next(options, message, tried->route, now, random, &settlement);
 	*out_settlement = settlement;
 	return true;
 }

@@ -26,6 +26,7 @@ struct settlement {
 	bool finished;          /* no recipient waits any more */
 	struct message *report; /* to the sender, or NULL; the caller owns it */
 	uint16_t route;         /* of the recipients to be tried next */
+	bool round_over;        /* route is to be tried after a delay */
 	size_t delivered;       /* of the recipients tried */
 	size_t failed;
 	size_t waiting;
@@ -40,24 +41,39 @@ size_t settle_group(const struct settle_options *options,
 /* The route of the first waiting recipient. */
 uint16_t settle_first_route(const struct settle_options *options,
     const struct envelope *envelope, const struct progress *progress);
-/* The next route behind route, in order and around, with a waiting recipient;
- * route itself where there is no other. */
-uint16_t settle_next_route(const struct settle_options *options,
-    const struct message *message, uint16_t route);
 
 /*
- * The recipients listed have been tried, and their outcomes stand in message's
- * progress.  Those that wait beyond the lifetime are given up; who was given up
- * is reported; the rest waits until progress.next_at.  now is wall clock;
- * random: any 32 bits, for the jitter.
+ * Routes in their order make a round, and a delay lies between rounds; the wall
+ * clock says now, and random is any 32 bits, for the jitter.
+ */
+
+/*
+ * Nothing goes by route now: the next one behind it with a waiting recipient.
+ * Where that is in the next round, round_over is set, and so are attempts and
+ * next_at in message's progress.  Route itself where there is no other.
+ */
+struct settlement settle_elsewhere(const struct settle_options *options,
+    struct message *message, uint16_t route, int64_t now, uint32_t random);
+
+/* What has been tried. */
+struct settle_tried {
+	uint16_t route;
+	const size_t *recipients; /* indexes */
+	size_t count;
+	bool is_last; /* the lifetime is over: who waits still is given up */
+};
+
+/*
+ * The recipients tried have their outcomes in message's progress.  Who was
+ * given up is reported; the rest waits until progress.next_at.
  *
  * False where the report could not be made (the content could not be read): the
  * message must then be tried again later as it was on disk.
  */
 bool settle_attempt(const struct settle_options *options,
-    struct message *message, uint16_t route, const size_t *recipients,
-    size_t count, int64_t now, uint32_t random,
-    struct settlement *out_settlement, struct error *error) MUST_USE;
+    struct message *message, const struct settle_tried *tried, int64_t now,
+    uint32_t random, struct settlement *out_settlement,
+    struct error *error) MUST_USE;
 /*
  * The lifetime is over and no attempt can be made: all waiting recipients are
  * given up for the reason given.

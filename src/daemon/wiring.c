@@ -212,7 +212,7 @@ upstream_index(const struct config *config, const char *name)
 	for (size_t i = 0; i < config->upstream_count; i++)
 		if (strcmp(config->upstreams[i].name, name) == 0)
 			return (unsigned)i;
-	assert(!"a route names an upstream that config/check.c has not seen");
+	assert(false); /* config/check.c has seen to it */
 	return 0;
 }
 

@@ -21,6 +21,8 @@ struct worker {
 	struct mailbox *etrn_inbox;
 	struct mailbox *stop_inbox;
 	struct letter stop;
+	bool is_stopping; /* the hub's own */
+	uint64_t random;
 	pthread_t thread;
 };
 
@@ -38,14 +40,14 @@ answer(struct order *order, enum order_result result, const char *failure)
 	mailbox_post(order->worker->options->answers, &order->letter);
 }
 
+/* Jitter alone hangs on it: any generator will do, and no system call for each
+ * message. */
 static uint32_t
-random_bits(void)
+random_bits(struct worker *worker)
 {
-	uint32_t bits = 0;
-
-	/* Jitter alone hangs on it: 0 will do. */
-	(void)!getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
-	return bits;
+	worker->random =
+	    worker->random * 6364136223846793005U + 1442695040888963407U;
+	return (uint32_t)(worker->random >> 32);
 }
 
 static int64_t
@@ -63,11 +65,20 @@ settled(struct order *order, bool made, const struct error *error)
 		answer(order, ORDER_FAILED, error_text(error));
 }
 
+static void
+find_elsewhere(struct order *order)
+{
+	order->settlement =
+	    settle_elsewhere(order->worker->options->settle, order->message,
+		order->route, now_wall(order), random_bits(order->worker));
+}
+
 /* ---- attempts ---- */
 
 static void
 note_doubt(struct order *order, const struct attempt_result *result)
 {
+	order->in_doubt = result->in_doubt;
 	if (result->in_doubt)
 		order->message->progress.in_doubt++;
 }
@@ -79,9 +90,7 @@ attempt_over(const struct attempt_result *result, void *ctx)
 	struct error error;
 
 	if (result->upstream_failed) {
-		order->settlement.route =
-		    settle_next_route(order->worker->options->settle,
-			order->message, order->route);
+		find_elsewhere(order);
 		answer(order, ORDER_UPSTREAM_FAILED, result->reason);
 		return;
 	}
@@ -89,11 +98,16 @@ attempt_over(const struct attempt_result *result, void *ctx)
 		answer(order, ORDER_FAILED, result->reason);
 		return;
 	}
+	struct settle_tried tried = {
+	    .route = order->route,
+	    .recipients = order->recipients,
+	    .count = order->recipient_count,
+	    .is_last = order->is_last,
+	};
 	note_doubt(order, result);
-	bool made =
-	    settle_attempt(order->worker->options->settle, order->message,
-		order->route, order->recipients, order->recipient_count,
-		now_wall(order), random_bits(), &order->settlement, &error);
+	bool made = settle_attempt(order->worker->options->settle,
+	    order->message, &tried, now_wall(order), random_bits(order->worker),
+	    &order->settlement, &error);
 	settled(order, made, &error);
 }
 
@@ -152,16 +166,6 @@ delay(struct order *order)
 	settled(order, made, &error);
 }
 
-/* Another route with waiting recipients than the one that is blocked; the same
- * again where there is none. */
-static void
-find_other_route(struct order *order)
-{
-	order->settlement.route = settle_next_route(
-	    order->worker->options->settle, order->message, order->route);
-	answer(order, ORDER_REROUTED, "");
-}
-
 static void
 carry_out(struct order *order)
 {
@@ -176,7 +180,8 @@ carry_out(struct order *order)
 		delay(order);
 		break;
 	case ORDER_REROUTE:
-		find_other_route(order);
+		find_elsewhere(order);
+		answer(order, ORDER_REROUTED, "");
 		break;
 	case ORDER_LOAD:
 		answer(order, ORDER_DONE, "");
@@ -328,6 +333,9 @@ worker_new(const struct worker_options *options, struct worker **out_worker,
 	struct worker *worker = memory_new(sizeof(*worker));
 
 	worker->options = options;
+	/* Where this fails, 0 will do. */
+	(void)!getrandom(
+	    &worker->random, sizeof(worker->random), GRND_NONBLOCK);
 	worker->loop = loop_new();
 	worker->inbox = mailbox_new(worker->loop, on_orders, worker);
 	worker->etrn_inbox = mailbox_new(worker->loop, on_etrn_orders, worker);
@@ -360,11 +368,20 @@ worker_post_etrn(struct worker *worker, struct etrn_order *order)
 }
 
 void
+worker_stop(struct worker *worker)
+{
+	if (worker->is_stopping)
+		return;
+	worker->is_stopping = true;
+	mailbox_post(worker->stop_inbox, &worker->stop);
+}
+
+void
 worker_free(struct worker *worker)
 {
 	if (worker == NULL)
 		return;
-	mailbox_post(worker->stop_inbox, &worker->stop);
+	worker_stop(worker);
 	(void)pthread_join(worker->thread, NULL); /* our own, joined once */
 	free_parts(worker);
 }

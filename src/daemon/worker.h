@@ -51,8 +51,7 @@ bool worker_new(const struct worker_options *options,
 void worker_post(struct worker *worker, struct order *order);
 /* The same. */
 void worker_post_etrn(struct worker *worker, struct etrn_order *order);
-/*
- * Finish what is under way, close all sessions, end the thread.  Every order
- * has come back before.
- */
+/* Begin to close all sessions. Every order has come back before. */
+void worker_stop(struct worker *worker);
+/* Wait until that is done, at most 10 s, and end the thread. */
 void worker_free(struct worker *worker);

@@ -1,9 +1,14 @@
 #include "intake/content.h"
 
+#include "message/dropfile.h"
 #include "message/header.h"
+
+#include <errno.h>
 
 /* Room for the stretch in which a header ends. */
 #define CONTENT_SLACK ((size_t)64 * 1024)
+/* Of a header with our fields, and domains put into it. */
+#define CONTENT_HEADER_MAX ((size_t)4 * HEADER_SIZE_MAX)
 
 void
 content_begin(struct content *content, const struct content_options *options,
@@ -22,11 +27,19 @@ content_begin(struct content *content, const struct content_options *options,
 	    queue_id_of(message->id).text, limits->inline_limit);
 }
 
+/* ---- memory and disk ---- */
+
+static bool
+is_in_file(const struct content *content)
+{
+	return content->writer.body.fd >= 0;
+}
+
 static bool
 reserve(struct content *content, size_t octets, struct error *error)
 {
 	/* What goes to a file of its own needs no memory. */
-	if (content->writer.body.fd >= 0)
+	if (is_in_file(content))
 		return true;
 	if (!admission_reserve(content->options.admission, octets))
 		return error_set(error, ERROR_LIMIT,
@@ -35,28 +48,58 @@ reserve(struct content *content, size_t octets, struct error *error)
 	return true;
 }
 
-/* Our own fields, then the header, completed where it is a local one. */
+static bool
+write_body(struct content *content, struct bytes octets, struct error *error)
+{
+	bool written = body_writer_append(&content->writer, octets, error);
+	bool full = !written && error->kind == ERROR_SYSTEM &&
+	    (error->number == ENOSPC || error->number == EDQUOT);
+
+	/* It was moved there, out of memory. */
+	if (written && is_in_file(content))
+		content_release(content);
+	if (full)
+		error->kind = ERROR_LIMIT;
+	return written;
+}
+
+/* ---- the header ---- */
+
+/* Append header as it shall be sent, behind what we add to it. */
 static void
 complete_header(
     struct content *content, struct bytes header, struct buffer *out)
 {
 	const struct rewrite_options *rewrite = content->options.rewrite;
+	const struct stamp_submission submission = {
+	    .hostname = rewrite->hostname,
+	    .sender = content->message->envelope.sender,
+	};
 
-	stamp_received(out, &content->received, content->message);
 	if (!content->options.submission) {
 		buffer_append(out, header);
 		return;
 	}
-	struct stamp_submission submission = {
-	    .hostname = rewrite->hostname,
-	    .sender = content->message->envelope.sender,
-	};
 	stamp_submission(out, header, &submission, content->message);
 	rewrite_header(rewrite, header, out);
 }
 
-/* Our header, and in all what has been gathered, as the writer shall have it.
- */
+static void
+strip_header(struct content *content, struct bytes header, struct buffer *out)
+{
+	struct buffer stripped;
+
+	if (!content->options.strip) {
+		complete_header(content, header, out);
+		return;
+	}
+	buffer_init(&stripped, CONTENT_HEADER_MAX);
+	dropfile_strip(&stripped, header);
+	complete_header(content, buffer_bytes(&stripped), out);
+	buffer_clear(&stripped);
+}
+
+/* What has been gathered of the content, with its header completed. */
 static void
 join_header(struct content *content, struct bytes all, struct buffer *out)
 {
@@ -64,11 +107,27 @@ join_header(struct content *content, struct bytes all, struct buffer *out)
 	struct bytes rest = bytes_from(all, len);
 
 	content->hops = stamp_hops(bytes_first(all, len));
-	complete_header(content, bytes_first(all, len), out);
-	/* A body that follows without an empty line must not become header. */
-	if (rest.len > 0 && !bytes_has_prefix(rest, "\r\n"))
+	strip_header(content, bytes_first(all, len), out);
+	/* A body that follows without an empty line must not become header;
+	 * what strangers relay is theirs, but for our own fields above it. */
+	bool ours = content->options.submission || len == 0;
+	if (ours && !bytes_has_prefix(rest, "\r\n"))
 		buffer_append_text(out, "\r\n");
 	buffer_append(out, rest);
+}
+
+/* Longer than we look into one: as it stands. */
+static bool
+pass_header(struct content *content, struct bytes all, struct buffer *out,
+    struct error *error)
+{
+	if (content->options.strip)
+		return error_set(error, ERROR_DATA,
+		    "the header is longer than %zu octets",
+		    (size_t)HEADER_SIZE_MAX);
+	content->hops = stamp_hops(all);
+	buffer_append(out, all);
+	return true;
 }
 
 /* whole: its end has been seen, so that it can be completed. */
@@ -77,24 +136,26 @@ finish_header(struct content *content, bool whole, struct error *error)
 {
 	struct bytes all = buffer_bytes(&content->header);
 	struct buffer out;
+	bool ok = true;
 
 	content->in_header = false;
-	buffer_init(&out, (size_t)4 * HEADER_SIZE_MAX);
-	if (whole) {
+	buffer_init(&out, CONTENT_HEADER_MAX);
+	stamp_received(&out, &content->received, content->message);
+	size_t own = out.len;
+	if (whole)
 		join_header(content, all, &out);
-	} else {
-		/* Longer than we look into one: passed on as it stands. */
-		content->hops = stamp_hops(all);
-		stamp_received(&out, &content->received, content->message);
-		buffer_append(&out, all);
+	else
+		ok = pass_header(content, all, &out, error);
+	if (ok && out.overflowed) {
+		/* So many addresses with so long an origin. */
+		buffer_truncate(&out, own);
+		out.overflowed = false;
+		ok = pass_header(content, all, &out, error);
 	}
-	bool written = !out.overflowed ||
-	    error_set(error, ERROR_LIMIT, "the header is too long");
-	written = written &&
-	    body_writer_append(&content->writer, buffer_bytes(&out), error);
+	ok = ok && write_body(content, buffer_bytes(&out), error);
 	buffer_clear(&out);
 	buffer_clear(&content->header);
-	return written;
+	return ok;
 }
 
 /* Does the empty line stand in the header, seen from octet from on? */
@@ -108,6 +169,8 @@ has_header_end(const struct content *content, size_t from)
 	    bytes_search(fresh, BYTES("\r\n\r\n")) < fresh.len;
 }
 
+/* ---- from the first octet to the last ---- */
+
 bool
 content_append(
     struct content *content, struct bytes octets, struct error *error)
@@ -115,7 +178,7 @@ content_append(
 	if (!reserve(content, octets.len, error))
 		return false;
 	if (!content->in_header)
-		return body_writer_append(&content->writer, octets, error);
+		return write_body(content, octets, error);
 	size_t before = content->header.len;
 	struct bytes piece =
 	    bytes_first(octets, HEADER_SIZE_MAX + CONTENT_SLACK - before);
@@ -124,8 +187,7 @@ content_append(
 	if (!whole && content->header.len < HEADER_SIZE_MAX)
 		return true;
 	return finish_header(content, whole, error) &&
-	    body_writer_append(
-		&content->writer, bytes_from(octets, piece.len), error);
+	    write_body(content, bytes_from(octets, piece.len), error);
 }
 
 bool
@@ -134,6 +196,7 @@ content_finish(struct content *content, struct error *error)
 	if (content->in_header && !finish_header(content, true, error))
 		return false;
 	body_writer_take(&content->writer, &content->message->body);
+	content->finished = true;
 	return true;
 }
 
@@ -154,6 +217,11 @@ void
 content_cancel(struct content *content)
 {
 	buffer_clear(&content->header);
+	/* Taken back, so that its file is removed. */
+	if (content->finished) {
+		content->writer.body = content->message->body;
+		body_init(&content->message->body);
+	}
 	body_writer_cancel(&content->writer);
 	content_release(content);
 }

@@ -28,7 +28,7 @@ struct smtp_intake_options {
 
 struct smtp_intake *smtp_intake_new(struct loop *loop,
     struct admission *admission, const struct smtp_intake_options *options);
-/* No session may be left. */
+/* Sessions that are left are cut off; what they submitted stays accepted. */
 void smtp_intake_free(struct smtp_intake *intake);
 
 /* As listener_fn; ctx is the intake. Takes fd. */

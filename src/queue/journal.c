@@ -1,6 +1,7 @@
 #include "queue/journal.h"
 
 #include "base/memory.h"
+#include "queue/large.h"
 #include "queue/replay.h"
 #include "queue/shelf.h"
 
@@ -25,6 +26,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
+	bool had_problems; /* at the replay */
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
@@ -77,14 +79,25 @@ rewrite(
 	return is_ok;
 }
 
+/* The newest segment ends here, with the zeros that follow a whole group. */
+static bool
+cut(struct journal *journal, uint64_t end)
+{
+	const struct disk *disk = journal->disk;
+	int fd = shelf_newest(&journal->shelf)->fd;
+
+	return disk->truncate(disk->ctx, fd, end) == 0 &&
+	    disk->truncate(disk->ctx, fd, end + UNIT_HEADER_LEN) == 0;
+}
+
 /* Cut the newest segment behind its last unit, and make sure of the rest. */
 static bool
 trim(struct journal *journal, const struct scan_end *end, struct error *error)
 {
 	const struct disk *disk = journal->disk;
-	struct shelf_segment *newest = shelf_newest(&journal->shelf);
+	struct segment_file *newest = shelf_newest(&journal->shelf);
 
-	if (disk->truncate(disk->ctx, newest->fd, end->offset) != 0)
+	if (!cut(journal, end->offset))
 		return error_system(error, "cut %s", newest->name);
 	/* On a full disk that copies on write this has no room; then the sync
 	 * alone must do. */
@@ -180,6 +193,8 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 		return error_context(error, "queue %s", options->path);
 	}
 	report.damaged += sink.count;
+	report.problems += sink.count;
+	journal->had_problems = report.problems > 0;
 	make_reserve(journal);
 	update_free(journal);
 	*out_journal = journal;
@@ -199,56 +214,21 @@ journal_free(struct journal *journal)
 
 /* ---- large bodies ---- */
 
-struct orphan_search {
-	journal_is_live_fn is_live_fn;
-	void *ctx;
-	uint64_t *ids; /* owned */
-	size_t count;
-};
-
-static bool
-note_orphan(const char *name, void *ctx)
-{
-	struct orphan_search *search = ctx;
-	uint64_t id;
-
-	if (!queue_id_parse(bytes_of(name), &id) ||
-	    search->is_live_fn(id, search->ctx))
-		return true;
-	search->ids = memory_resize_array(
-	    search->ids, search->count + 1, sizeof(search->ids[0]));
-	search->ids[search->count++] = id;
-	return true;
-}
-
 bool
 journal_remove_orphans(struct journal *journal, journal_is_live_fn is_live_fn,
     void *ctx, size_t *out_removed, struct error *error)
 {
-	struct orphan_search search = {.is_live_fn = is_live_fn, .ctx = ctx};
-	bool is_ok = true;
+	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
 
-	if (journal->disk->list(journal->disk->ctx, journal->shelf.large_fd,
-		note_orphan, &search) != 0)
-		is_ok = error_system(error, "list large/");
-	for (size_t i = 0; is_ok && i < search.count; i++)
-		is_ok = journal_remove_large(journal, search.ids[i], error);
-	free(search.ids);
-	if (is_ok)
-		*out_removed = search.count;
-	return is_ok;
+	return large_remove_orphans(journal->disk, journal->shelf.large_fd,
+	    journal->had_problems ? &quarantine : NULL, is_live_fn, ctx,
+	    out_removed, error);
 }
 
 bool
 journal_remove_large(struct journal *journal, uint64_t id, struct error *error)
 {
-	struct queue_id name = queue_id_of(id);
-
-	if (journal->disk->unlink(
-		journal->disk->ctx, journal->shelf.large_fd, name.text) != 0 &&
-	    errno != ENOENT)
-		return error_system(error, "remove large/%s", name.text);
-	return true;
+	return large_remove(journal->disk, journal->shelf.large_fd, id, error);
 }
 
 /* ---- committing ---- */
@@ -301,45 +281,6 @@ open_answers(struct journal *journal, struct unit *const *units, size_t count)
 	return has_any;
 }
 
-/* The large body of a unit, or NULL. */
-static const struct body *
-large_body(const struct unit *unit)
-{
-	for (size_t i = 0; i < unit->count; i++) {
-		const struct record *record = &unit->records[i];
-		if (record->type == RECORD_MESSAGE &&
-		    record->body->name[0] != '\0')
-			return record->body;
-	}
-	return NULL;
-}
-
-/* Large bodies are durable before anything tells of them. */
-static void
-sync_large(struct journal *journal, struct unit *const *units, size_t count)
-{
-	bool has_any = false;
-	struct error error;
-
-	for (size_t i = 0; i < count; i++) {
-		struct unit *unit = units[i];
-		const struct body *body = large_body(unit);
-		if (body == NULL || !is_open(unit))
-			continue;
-		has_any = true;
-		if (!disk_sync(journal->disk, body->fd, &unit->error))
-			(void)error_context(
-			    &unit->error, "large/%s", body->name);
-	}
-	if (!has_any ||
-	    disk_sync_directory(journal->disk, journal->shelf.large_fd, &error))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		if (is_open(units[i]) && large_body(units[i]) != NULL)
-			units[i]->error = error;
-	}
-}
-
 /* A new segment where the newest is full; on failure it may grow, within
  * reason. */
 static bool
@@ -366,7 +307,7 @@ raise_id(struct journal *journal, const struct unit *unit)
 /* A group that is being written behind the journal's end. */
 struct group {
 	struct journal *journal;
-	struct shelf_segment *segment;
+	struct segment_file *segment;
 	uint64_t first;   /* unit */
 	uint64_t next;    /* unit */
 	uint64_t written; /* where the buffer goes */
@@ -394,6 +335,7 @@ append(struct group *group, struct unit *unit, struct error *error)
 	struct unit_stamp stamp = {
 	    .salt = group->segment->header.salt,
 	    .generation = group->segment->header.generation,
+	    .offset = offset,
 	    .number = group->next,
 	    .group = group->first,
 	};
@@ -429,16 +371,6 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 	return group->next == group->first || flush(group, error);
 }
 
-/* After a failed write: as if it had not been tried. */
-static bool
-cut(struct journal *journal)
-{
-	const struct disk *disk = journal->disk;
-	int fd = shelf_newest(&journal->shelf)->fd;
-
-	return disk->truncate(disk->ctx, fd, journal->end) == 0;
-}
-
 /*
  * A failed write is undone; nothing that counts was touched.  Where the disk is
  * full the spare has room.
@@ -453,7 +385,7 @@ survive(struct journal *journal, bool is_written, struct error *error)
 	bool is_full = error->number == ENOSPC || error->number == EDQUOT;
 	struct error worse;
 
-	bool is_cut = cut(journal) && !is_written;
+	bool is_cut = cut(journal, journal->end) && !is_written;
 	journal->has_reserve = journal->has_reserve && !is_full;
 	if (is_cut && !(is_full && journal->shelf.has_spare))
 		return true;
@@ -504,7 +436,7 @@ journal_commit(struct journal *journal, struct unit *const *units, size_t count,
 {
 	if (!open_answers(journal, units, count))
 		return true;
-	sync_large(journal, units, count);
+	large_sync(journal->disk, journal->shelf.large_fd, units, count);
 	if (!rotate(journal, error)) {
 		fail_all(units, count, error);
 		return false;
@@ -568,26 +500,25 @@ keep_unit(struct journal *journal, struct segment_ref segment,
 		return true;
 	bool has_header = disk_read_some(journal->disk, segment.fd, data,
 			      sizeof(data), place.offset, &len, &ignored) &&
-	    unit_header_decode(
-		bytes_make(data, sizeof(data)), segment.salt, &header);
+	    unit_header_decode(bytes_make(data, sizeof(data)), segment.salt,
+		place.offset, &header);
 	(void)snprintf(name, sizeof(name), "%s-%016llx-%08lx",
 	    queue_id_of(id).text, (unsigned long long)place.segment,
 	    (unsigned long)place.offset);
-	return shelf_keep(&journal->shelf, name, segment.fd, place.offset,
+	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
+	return quarantine_keep(&quarantine, name, segment.fd, place.offset,
 	    has_header ? unit_header_size(&header) : place.len, &is_new, error);
 }
 
 static bool
 keep_large(struct journal *journal, uint64_t id, struct error *error)
 {
-	const struct disk *disk = journal->disk;
+	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
 	struct queue_id name = queue_id_of(id);
 
-	if (disk->rename(disk->ctx, journal->shelf.large_fd, name.text,
-		journal->shelf.corrupt_fd, name.text) != 0)
-		return errno == ENOENT ||
-		    error_system(error, "rename large/%s", name.text);
-	return disk_sync_directory(disk, journal->shelf.corrupt_fd, error);
+	return quarantine_take(&quarantine, journal->shelf.large_fd, name.text,
+		   name.text, error) ||
+	    error->number == ENOENT;
 }
 
 bool

@@ -69,6 +69,7 @@ struct journal_report {
 	size_t segments;
 	uint64_t units;
 	uint64_t highest_id; /* no id up to this may be given out again */
+	size_t problems;     /* told of as JOURNAL_PROBLEM */
 	uint64_t damaged;    /* stretches that could not be read, found anew; */
 	uint64_t damaged_bytes;  /* they are in corrupt/ now */
 	uint64_t damaged_before; /* those that were in corrupt/ already */
@@ -93,7 +94,8 @@ void journal_free(struct journal *journal);
 typedef bool (*journal_is_live_fn)(uint64_t id, void *ctx);
 /*
  * Remove the files in large/ that belong to no live message: after a replay,
- * before intake begins.
+ * before intake begins.  Where the replay had problems, the messages they
+ * belong to may have been damaged; then they are put into corrupt/.
  */
 bool journal_remove_orphans(struct journal *journal,
     journal_is_live_fn is_live_fn, void *ctx, size_t *out_removed,

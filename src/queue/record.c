@@ -201,7 +201,7 @@ set_header(struct buffer *buffer, size_t start, const struct unit *unit,
 	memcpy(buffer->memory + buffer->start + start + 56, UNIT_MAGIC, 4);
 	packed_set64(buffer, start,
 	    check_of(bytes_make(all.data + start + 8, UNIT_HEADER_LEN - 8),
-		stamp->salt));
+		stamp->salt + stamp->offset));
 }
 
 static uint64_t
@@ -260,9 +260,9 @@ unit_header_size(const struct unit_header *header)
 static bool
 is_plausible(const struct unit_header *header)
 {
-	return header->number != 0 && header->group != 0 &&
-	    header->group <= header->number && header->record_count > 0 &&
-	    header->heads_len >= HEAD_LEN &&
+	return header->number != 0 && header->number <= UNIT_NUMBER_MAX &&
+	    header->group != 0 && header->group <= header->number &&
+	    header->record_count > 0 && header->heads_len >= HEAD_LEN &&
 	    header->heads_len <= UNIT_HEADS_MAX &&
 	    header->content_len <= UNIT_CONTENT_MAX;
 }
@@ -275,8 +275,8 @@ unit_header_is_likely(struct bytes data)
 }
 
 bool
-unit_header_decode(
-    struct bytes data, uint64_t salt, struct unit_header *out_header)
+unit_header_decode(struct bytes data, uint64_t salt, uint64_t offset,
+    struct unit_header *out_header)
 {
 	assert(data.len >= UNIT_HEADER_LEN);
 	if (!unit_header_is_likely(data))
@@ -284,7 +284,7 @@ unit_header_decode(
 
 	struct packed reader = {.rest = bytes_first(data, UNIT_HEADER_LEN)};
 	uint64_t check = packed_take64(&reader);
-	if (check != check_of(reader.rest, salt))
+	if (check != check_of(reader.rest, salt + offset))
 		return false;
 
 	struct unit_header header = {.heads_check = packed_take64(&reader)};

@@ -6,7 +6,8 @@
  * and is followed by zeros up to the next multiple of 8:
  *
  *   header (64)
- *     0  8  check of the header: XXH3-64 of octets 8 to 63, seeded with salt
+ *     0  8  check of the header: XXH3-64 of octets 8 to 63, seeded with salt +
+ *           offset of the unit in its file
  *     8  8  check of the heads: XXH3-64 of them all, seeded with salt + number
  *    16  8  number of the unit; consecutive over all segments, from 1
  *    24  8  first unit of its commit group: all before that were durable
@@ -55,7 +56,7 @@
  *    28  4  number of recipients
  *    32  8  0
  *    40     for each recipient 4 octets state, and texts: status, reason,
- * upstream
+ *           upstream
  *
  * A text is 4 octets length + 1, and its octets, none of them 0; a text that is
  * not there has 0 for length + 1 and no octets.
@@ -94,6 +95,8 @@
 #define UNIT_CONTENT_MAX                                                       \
 	(64U * 1024 * 1024) /* inline; large bodies go beside */
 #define UNIT_RECORDS_MAX 4
+/* A thousand years of a billion units a second. */
+#define UNIT_NUMBER_MAX ((uint64_t)1 << 62)
 
 enum record_type {
 	RECORD_MESSAGE = 1,
@@ -140,6 +143,7 @@ void unit_add(struct unit *unit, struct record record);
 struct unit_stamp {
 	uint64_t salt;
 	uint64_t generation;
+	uint64_t offset; /* where the unit will be in its file */
 	uint64_t number;
 	uint64_t group;
 };
@@ -169,10 +173,10 @@ struct unit_header {
 uint64_t unit_header_size(const struct unit_header *header);
 /* A quick look; false: no unit begins here. */
 bool unit_header_is_likely(struct bytes data);
-/* False: no unit of this segment begins here. data has UNIT_HEADER_LEN octets.
- */
-bool unit_header_decode(
-    struct bytes data, uint64_t salt, struct unit_header *out_header);
+/* False: no unit of this segment begins at this offset of its file.  data has
+ * UNIT_HEADER_LEN octets. */
+bool unit_header_decode(struct bytes data, uint64_t salt, uint64_t offset,
+    struct unit_header *out_header);
 /* The heads behind the header are whole. */
 bool unit_heads_are_intact(
     const struct unit_header *header, struct bytes heads, uint64_t salt);

@@ -10,7 +10,7 @@
 
 struct replay {
 	struct shelf *shelf;
-	const struct shelf_segment *segment; /* that is being read */
+	const struct segment_file *segment; /* that is being read */
 	journal_fact_fn fact_fn;
 	void *ctx;
 	struct journal_report *report;
@@ -171,6 +171,8 @@ static void
 tell_problem(struct replay *replay, const char *text)
 {
 	struct journal_fact fact = {.kind = JOURNAL_PROBLEM, .text = text};
+
+	replay->report->problems++;
 	replay->fact_fn(&fact, replay->ctx);
 }
 
@@ -230,8 +232,9 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 	    (unsigned long long)replay->segment->header.first_unit,
 	    (unsigned long long)bad->offset,
 	    (unsigned long long)replay->segment->header.salt);
+	struct quarantine quarantine = shelf_quarantine(replay->shelf);
 	bool is_kept = bad->len == 0 ||
-	    shelf_keep(replay->shelf, name, replay->segment->fd, bad->offset,
+	    quarantine_keep(&quarantine, name, replay->segment->fd, bad->offset,
 		bad->len, &is_new, &error);
 	count_bad(replay, bad, is_torn, is_new);
 	if (!is_new)
@@ -287,7 +290,7 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 {
 	struct shelf *shelf = replay->shelf;
 	bool is_last = index + 1 == shelf->count;
-	struct shelf_segment *segment = &shelf->segments[index];
+	struct segment_file *segment = &shelf->segments[index];
 	struct scan scan = {
 	    .disk = shelf->disk,
 	    .fd = segment->fd,

@@ -15,12 +15,13 @@
 #include <stdint.h>
 
 struct retry_policy {
-	const int64_t *delays_ms; /* after the first failure, the second, …; the
-				     last one repeats; borrowed */
-	size_t delay_count;       /* at least 1 */
+	/* After the first failure, the second, …; the last one repeats.
+	 * Borrowed. */
+	const int64_t *delays_ms;
+	size_t delay_count; /* at least 1 */
 	int64_t lifetime_ms;
-	int64_t
-	    notice_ms; /* age at which the sender is told; CLOCK_NEVER: not */
+	/* Age at which the sender is told; CLOCK_NEVER: not. */
+	int64_t notice_ms;
 };
 
 /*

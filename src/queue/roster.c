@@ -103,22 +103,35 @@ remove_chunk(struct roster *roster, size_t index)
 	    (roster->chunk_count - index) * sizeof(struct roster_chunk *));
 }
 
-/* Few are left in a chunk: bring the next one's rows into it, if those are few,
- * too, so that chunks do not stand nearly empty. */
-static void
+/* Bring the next chunk's rows into this one, if there are few in both. */
+static bool
 merge(struct roster *roster, size_t index)
 {
 	if (index + 1 >= roster->chunk_count)
-		return;
+		return false;
 	struct roster_chunk *chunk = roster->chunks[index];
 	const struct roster_chunk *next = roster->chunks[index + 1];
 	if (chunk->len + next->len > CHUNK_LEN / 2)
-		return;
+		return false;
 
 	memcpy(&chunk->rows[chunk->len], next->rows,
 	    next->len * sizeof(struct row));
 	chunk->len += next->len;
 	remove_chunk(roster, index + 1);
+	return true;
+}
+
+/* After a removal: no two neighbours stand nearly empty. */
+static void
+tidy(struct roster *roster, size_t index)
+{
+	const struct roster_chunk *chunk = roster->chunks[index];
+
+	if (chunk->len == 0)
+		remove_chunk(roster, index);
+	else if (chunk->len < CHUNK_LEN / 4 && !merge(roster, index) &&
+	    index > 0)
+		(void)merge(roster, index - 1); /* or stay as they are */
 }
 
 /*
@@ -190,10 +203,7 @@ roster_remove(struct roster *roster, uint64_t id)
 	chunk->len--;
 	memmove(row, row + 1, (chunk->len - spot.row) * sizeof(*row));
 	roster->len--;
-	if (chunk->len == 0)
-		remove_chunk(roster, spot.chunk);
-	else if (chunk->len < CHUNK_LEN / 4)
-		merge(roster, spot.chunk);
+	tidy(roster, spot.chunk);
 	return element;
 }
 

@@ -174,7 +174,7 @@ examine(struct scanner *scanner, uint64_t offset, struct finding *finding,
 		return false;
 	finding->has_header = data.len == UNIT_HEADER_LEN &&
 	    unit_header_decode(
-		data, scanner->scan->header.salt, &finding->header) &&
+		data, scanner->scan->header.salt, offset, &finding->header) &&
 	    may_follow(scanner, &finding->header);
 	return !finding->has_header ||
 	    examine_unit(scanner, offset, finding, error);
@@ -238,27 +238,18 @@ next_candidate(struct scanner *scanner, uint64_t *offset, struct error *error)
 	return true;
 }
 
-/* Go on behind what cannot be read: sets *out_found, offset and finding. */
+/* From *offset on, which cannot be read, to the next sound unit, if there is
+ * one. What a sender put there cannot pass for a unit: see record.h. */
 static bool
-find_next(struct scanner *scanner, const struct finding *bad, uint64_t *offset,
-    struct finding *finding, struct error *error)
+find_next(struct scanner *scanner, uint64_t *offset, struct finding *finding,
+    struct error *error)
 {
-	struct finding last = *bad;
-
-	while (*offset < scanner->size) {
-		uint64_t size =
-		    last.has_header ? unit_header_size(&last.header) : 0;
-		if (size > 0 && size <= scanner->size - *offset)
-			*offset += size;
-		else if (!next_candidate(scanner, offset, error))
-			return false;
-		if (!examine(scanner, *offset, finding, error))
-			return false;
-		if (finding->is_valid)
-			return true;
-		last = *finding;
-	}
 	finding->is_valid = false;
+	while (!finding->is_valid && *offset < scanner->size) {
+		if (!next_candidate(scanner, offset, error) ||
+		    !examine(scanner, *offset, finding, error))
+			return false;
+	}
 	return true;
 }
 
@@ -286,7 +277,11 @@ is_zero(struct scanner *scanner, uint64_t offset, uint64_t len, bool *out,
 	return true;
 }
 
-/* Behind the last unit of the last segment. */
+/*
+ * Behind the last unit of the last segment.  A group that was written whole has
+ * zeros behind it; where they are missing, or something else follows, it is
+ * torn.
+ */
 static bool
 report_tail(struct scanner *scanner, struct error *error)
 {
@@ -302,7 +297,8 @@ report_tail(struct scanner *scanner, struct error *error)
 	if (!is_zero(scanner, scanner->offset,
 		is_recycled ? UNIT_HEADER_LEN : rest, &is_clean, error))
 		return false;
-	return is_clean || scanner->event_fn(&event, scanner->ctx, error);
+	return (is_clean && rest >= UNIT_HEADER_LEN) ||
+	    scanner->event_fn(&event, scanner->ctx, error);
 }
 
 static bool
@@ -311,15 +307,21 @@ is_at_end(const struct scanner *scanner)
 	return scanner->expected == scanner->scan->end_unit;
 }
 
-/* No unit follows that may. */
+/* No unit follows that may; what is behind, if it is only zeros, is no damage.
+ */
 static bool
 report_end(struct scanner *scanner, struct error *error)
 {
+	uint64_t rest = scanner->size - scanner->offset;
 	uint64_t end = scanner->scan->end_unit;
+	bool is_clean;
 
 	if (end == 0)
 		return report_tail(scanner, error);
-	return report_damage(scanner, end, scanner->size, error);
+	if (!is_zero(scanner, scanner->offset, rest, &is_clean, error))
+		return false;
+	return report_damage(
+	    scanner, end, is_clean ? scanner->offset : scanner->size, error);
 }
 
 static bool
@@ -330,9 +332,8 @@ scan_units(struct scanner *scanner, struct error *error)
 		uint64_t offset = scanner->offset;
 		if (!examine(scanner, offset, &finding, error))
 			return false;
-		struct finding bad = finding;
 		if (!finding.is_valid &&
-		    !find_next(scanner, &bad, &offset, &finding, error))
+		    !find_next(scanner, &offset, &finding, error))
 			return false;
 		if (!finding.is_valid)
 			return report_end(scanner, error);

@@ -69,7 +69,7 @@ decode_copy(
 		return SEGMENT_HEADER_DAMAGED;
 	*out_version = version;
 	if (version != RECORD_VERSION || len != HEADER_USED ||
-	    header.first_unit == 0)
+	    header.first_unit == 0 || header.first_unit > UNIT_NUMBER_MAX)
 		return SEGMENT_HEADER_FOREIGN;
 	*out_header = header;
 	return SEGMENT_HEADER_VALID;
@@ -107,7 +107,7 @@ read_heads(const struct disk *disk, struct segment_ref segment,
 	}
 	struct bytes heads = bytes_from(data, UNIT_HEADER_LEN);
 	if (data.len < UNIT_HEADER_LEN ||
-	    !unit_header_decode(data, segment.salt, out_header) ||
+	    !unit_header_decode(data, segment.salt, place.offset, out_header) ||
 	    !unit_heads_are_intact(out_header, heads, segment.salt)) {
 		free(memory);
 		return error_set(error, ERROR_DATA,

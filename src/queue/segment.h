@@ -46,6 +46,14 @@ struct segment_header {
 	bool is_recycled;
 };
 
+/* A segment that is open. */
+struct segment_file {
+	struct segment_header header;
+	int fd;
+	char name[SEGMENT_NAME_SIZE];
+	uint64_t bytes; /* octets that count, as far as known */
+};
+
 enum segment_header_state {
 	SEGMENT_HEADER_VALID,
 	SEGMENT_HEADER_DAMAGED,

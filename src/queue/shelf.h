@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "queue/disk.h"
+#include "queue/inventory.h"
 #include "queue/place.h"
 #include "queue/segment.h"
 
@@ -17,17 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct shelf_segment {
-	struct segment_header header;
-	int fd; /* owned */
-	char name[SEGMENT_NAME_SIZE];
-	uint64_t bytes; /* octets that count, as far as known */
-};
-
 struct shelf {
 	const struct disk *disk; /* borrowed */
 	int directory_fd, large_fd, corrupt_fd, lock_fd;
-	struct shelf_segment *segments; /* owned, oldest first */
+	struct segment_file *segments; /* owned, oldest first */
 	size_t count;
 	size_t capacity;
 	uint64_t highest_generation;
@@ -37,22 +31,15 @@ struct shelf {
 	bool is_spare_recycled; /* it has been a segment */
 };
 
-/* Tells of a whole file that was put aside. text is borrowed for the call. */
-typedef void (*shelf_problem_fn)(const char *text, void *ctx);
-
-/*
- * Make what is missing, lock, and find the segments.  A file whose header is
- * damaged, or that is a copy of another, goes to corrupt/, and problem_fn is
- * told.
- *
- * ERROR_CONFIG: a segment's format is not ours.
- */
+/* Make what is missing, lock, and find the segments: see inventory_take(). */
 bool shelf_open(struct shelf *shelf, const struct disk *disk, const char *path,
-    shelf_problem_fn problem_fn, void *ctx, struct error *error) MUST_USE;
+    inventory_problem_fn problem_fn, void *ctx, struct error *error) MUST_USE;
 void shelf_close(struct shelf *shelf);
 
-struct shelf_segment *shelf_newest(const struct shelf *shelf);
-struct segment_ref shelf_ref(const struct shelf_segment *segment);
+struct segment_file *shelf_newest(const struct shelf *shelf);
+struct segment_ref shelf_ref(const struct segment_file *segment);
+/* Borrows from shelf. */
+struct quarantine shelf_quarantine(const struct shelf *shelf);
 
 /* Put a new segment, durably, behind the others. */
 bool shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
@@ -66,10 +53,3 @@ bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
  */
 bool shelf_reserve(
     struct shelf *shelf, uint64_t size, struct error *error) MUST_USE;
-
-/*
- * Copy a stretch of a file to corrupt/name, durably; what cannot be read is
- * zeros there.  *out_is_new is false where it has been done before.
- */
-bool shelf_keep(struct shelf *shelf, const char *name, int fd, uint64_t offset,
-    uint64_t len, bool *out_is_new, struct error *error) MUST_USE;

@@ -18,6 +18,7 @@
 /* The directory gives the file the daemon's group. */
 #define FILE_MODE   0640
 #define ALL_OFFERED UINT32_MAX
+#define BATCH_MAX   500
 
 /* ".NAME.tmp" until it is complete, "NAME.eml" then. */
 struct names {
@@ -72,20 +73,25 @@ open_directory(const char *path, int *out_fd, struct error *error)
 	return ok;
 }
 
+/* Recipients of one file: their lines must stay within what is looked into. */
+struct batch {
+	size_t recipients[BATCH_MAX];
+	size_t count;
+};
+
 static void
-append_envelope(const struct sendmail_job *job, struct buffer *out)
+append_envelope(const struct sendmail_job *job, const struct batch *batch,
+    struct buffer *out)
 {
-	const struct envelope *envelope = job->envelope;
 	struct mail_params mail = sendmail_job_params(job);
 
-	buffer_printf(out, "X-Sender: <%s>", envelope->sender);
+	buffer_printf(out, "X-Sender: <%s>", job->envelope->sender);
 	params_write_mail(out, &mail, ALL_OFFERED);
 	buffer_append_text(out, "\r\n");
-	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		const struct recipient *recipient = &envelope->recipients[i];
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct recipient *recipient =
+		    &job->envelope->recipients[batch->recipients[i]];
 		struct rcpt_params rcpt = RCPT_PARAMS_NONE;
-		if (job->settled[i])
-			continue;
 		rcpt.notify = recipient->notify;
 		buffer_printf(out, "X-Receiver: <%s>", recipient->address);
 		params_write_rcpt(out, &rcpt, ALL_OFFERED);
@@ -103,12 +109,13 @@ append_date(struct buffer *out)
 }
 
 static bool
-write_file(int fd, const struct sendmail_job *job, struct error *error)
+write_file(int fd, const struct sendmail_job *job, const struct batch *batch,
+    struct error *error)
 {
 	struct buffer envelope;
 
 	buffer_init(&envelope, SIZE_MAX);
-	append_envelope(job, &envelope);
+	append_envelope(job, batch, &envelope);
 	if (job->lacks_date)
 		append_date(&envelope);
 	bool ok = file_write(fd, buffer_bytes(&envelope), error) &&
@@ -139,7 +146,8 @@ sync_name(const char *path, int fd, struct error *error)
 /* Under its hidden name, and then the visible one; neither where it fails. */
 static bool
 write_names(const char *path, int directory, const struct names *names,
-    const struct sendmail_job *job, struct error *error)
+    const struct sendmail_job *job, const struct batch *batch,
+    struct error *error)
 {
 	const char *name = names->hidden;
 	int fd = openat(directory, name,
@@ -147,7 +155,7 @@ write_names(const char *path, int directory, const struct names *names,
 
 	if (fd < 0)
 		return error_system(error, "create a file");
-	bool ok = write_file(fd, job, error);
+	bool ok = write_file(fd, job, batch, error);
 	if (ok && renameat(directory, name, directory, names->visible) != 0)
 		ok = error_system(error, "rename");
 	if (ok) {
@@ -161,8 +169,8 @@ write_names(const char *path, int directory, const struct names *names,
 }
 
 static bool
-write_message(
-    const char *path, const struct sendmail_job *job, struct error *error)
+write_message(const char *path, const struct sendmail_job *job,
+    const struct batch *batch, struct error *error)
 {
 	struct names names;
 	int directory = -1;
@@ -170,10 +178,26 @@ write_message(
 	if (!choose_names(&names, error) ||
 	    !open_directory(path, &directory, error))
 		return false;
-	bool ok = write_names(path, directory, &names, job, error) ||
+	bool ok = write_names(path, directory, &names, job, batch, error) ||
 	    error_context(error, "drop directory %s", path);
 	(void)close(directory); /* a name only */
 	return ok;
+}
+
+static bool
+write_batches(const char *path, struct sendmail_job *job, struct error *error)
+{
+	struct batch batch;
+
+	while (job->open > 0) {
+		batch.count =
+		    sendmail_job_open(job, batch.recipients, BATCH_MAX);
+		if (!write_message(path, job, &batch, error))
+			return false;
+		for (size_t i = 0; i < batch.count; i++)
+			sendmail_job_settle(job, batch.recipients[i]);
+	}
+	return true;
 }
 
 bool
@@ -186,10 +210,7 @@ sendmail_drop_write(
 	/* Killed midway it would leave a hidden file. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, &before); /* cannot fail */
-	bool ok = write_message(path, job, error);
+	bool ok = write_batches(path, job, error);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	for (size_t i = 0; ok && i < job->envelope->recipient_count; i++)
-		if (!job->settled[i])
-			sendmail_job_settle(job, i);
 	return ok;
 }

@@ -14,9 +14,10 @@
 const char *sendmail_drop_path(void);
 
 /*
- * Write the message for those recipients of job that are open, and settle them.
- * True: it is durable.  False: there is no such file, visible or hidden;
- * ERROR_CONFIG where the directory is not as it must be.
+ * Write the message for those recipients of job that are open, and settle them;
+ * where there are many, in several files.  True: it is durable.  False: there
+ * is no file for those that are open still, visible or hidden; ERROR_CONFIG
+ * where the directory is not as it must be.
  */
 bool sendmail_drop_write(
     const char *path, struct sendmail_job *job, struct error *error) MUST_USE;

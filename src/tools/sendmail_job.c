@@ -51,6 +51,18 @@ sendmail_job_params(const struct sendmail_job *job)
 	};
 }
 
+size_t
+sendmail_job_open(
+    const struct sendmail_job *job, size_t *out_recipients, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < job->envelope->recipient_count; i++)
+		if (!job->settled[i] && count < max)
+			out_recipients[count++] = i;
+	return count;
+}
+
 void
 sendmail_job_settle(struct sendmail_job *job, size_t recipient)
 {

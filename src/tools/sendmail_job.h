@@ -31,6 +31,10 @@ void sendmail_job_clear(struct sendmail_job *job);
 /* How the envelope's fields read in the parameters of MAIL. */
 struct mail_params sendmail_job_params(const struct sendmail_job *job);
 
+/* The first recipients that are open, at most max: their indexes.  Returns how
+ * many. */
+size_t sendmail_job_open(
+    const struct sendmail_job *job, size_t *out_recipients, size_t max);
 /* Somebody has taken responsibility for the recipient. */
 void sendmail_job_settle(struct sendmail_job *job, size_t recipient);
 /* Nobody will: text, a reply of an SMTP server with code, says why.  The

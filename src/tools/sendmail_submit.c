@@ -57,9 +57,8 @@ choose_recipients(struct session *session)
 
 	session->recipients = memory_array(max, sizeof(size_t));
 	session->accepted = memory_array(max, sizeof(bool));
-	for (size_t i = 0; session->recipient_count < max; i++)
-		if (!job->settled[i])
-			session->recipients[session->recipient_count++] = i;
+	session->recipient_count =
+	    sendmail_job_open(job, session->recipients, max);
 }
 
 static void

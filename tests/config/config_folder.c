@@ -45,7 +45,7 @@ remove_all(const char *folder)
 void
 config_folder_leave(void)
 {
-	(void)chdir("/");
+	cr_assert_eq(chdir("/"), 0);
 	remove_all(path);
 }
 
@@ -60,6 +60,7 @@ config_folder_put(const char *name, const char *text, mode_t mode)
 {
 	if (strncmp(name, "conf.d/", strlen("conf.d/")) == 0)
 		(void)mkdir("conf.d", 0755);
+	(void)unlink(name); /* it may be one that we may not write */
 	FILE *file = fopen(name, "w");
 	cr_assert_not_null(file);
 	cr_assert_geq(fputs(text, file), 0);

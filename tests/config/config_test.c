@@ -56,6 +56,30 @@ Test(config, takes_the_commonest_case)
 	config_free(config);
 }
 
+Test(config, knows_a_local_door_by_its_address_whatever_its_port)
+{
+	static const struct {
+		const char *tcp;
+		enum config_bare_newline expected;
+	} rows[] = {
+	    {"127.0.0.1:25", CONFIG_BARE_NEWLINE_NORMALIZE},
+	    {"127.0.0.1:0", CONFIG_BARE_NEWLINE_NORMALIZE},
+	    {"[::1]:0", CONFIG_BARE_NEWLINE_NORMALIZE},
+	    {"192.0.2.1:25", CONFIG_BARE_NEWLINE_REJECT},
+	    {"0.0.0.0:0", CONFIG_BARE_NEWLINE_REJECT},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *text = memory_format(
+		    "listen = ( { tcp = \"%s\"; } );\n", rows[i].tcp);
+		struct config *config = load_good(text);
+		cr_expect_eq(config->listens[0].bare_newline, rows[i].expected,
+		    "%s", rows[i].tcp);
+		config_free(config);
+		free(text);
+	}
+}
+
 Test(config, has_a_default_for_everything)
 {
 	struct config *config = load_good("");

@@ -364,6 +364,12 @@ static const struct {
 	"postrider.conf:1:42: error: there is no upstream \"x\"; add it to upstreams\n"
 	"    1 | etrn = ( { nodes = [ \"a b\" ]; upstream = \"x\"; } );\n"
 	"      |                                          ^~~\n"},
+    {"another TLS than the upstream's",
+	"smarthost = \"h.example\";\n"
+	"etrn = ( { host = \"i\"; nodes = [ \"x.example\" ]; upstream = \"main\"; tls = { mode = \"none\"; min = \"1.2\"; }; } );",
+	"postrider.conf:2:76: error: the tls of upstream \"main\" is taken, where 'mode' is \"starttls\"; remove this one\n"
+	"    2 | etrn = ( { host = \"i\"; nodes = [ \"x.example\" ]; upstream = \"main\"; tls = { mode = \"none\"; min = \"1.2\"; }; } );\n"
+	"      |                                                                            ^~~~\n"},
     {"notice after the end",
 	"queue = { expire = \"1h\"; delay_notice = \"1h\"; };",
 	"postrider.conf:1:41: error: delay_notice must be shorter than expire (\"1h\"); \"0\" is none\n"

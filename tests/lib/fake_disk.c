@@ -2,61 +2,15 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "lib/fake_store.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-#define SECTOR_LEN   ((uint64_t)512)
-#define FIRST_FD     (1 << 20) /* no real descriptor */
-#define NAME_MAX_LEN 64
-
-/* What a file holds; grows with zeros. */
-struct image {
-	char *data; /* owned */
-	size_t size;
-};
-
-struct entry {
-	char name[NAME_MAX_LEN];
-	size_t node;
-};
-
-struct entries {
-	struct entry *list; /* owned */
-	size_t count;
-};
-
-/* A file or a directory; numbered, and never taken away. */
-struct node {
-	bool is_directory;
-	bool is_locked;
-	struct image seen, durable;               /* file */
-	struct entries seen_names, durable_names; /* directory */
-};
-
-enum change_kind {
-	CHANGE_WRITE, /* within one sector */
-	CHANGE_SIZE,
-	CHANGE_NAME
-};
-
-/* Pending until node is synced (a rename: until either directory is). */
-struct change {
-	enum change_kind kind;
-	size_t node;
-	uint64_t offset; /* WRITE; SIZE: the new size */
-	char *data;      /* WRITE: owned */
-	size_t len;
-	/* NAME: in node, remove this (if not ""), and in other put that. */
-	char removed[NAME_MAX_LEN];
-	size_t other;
-	char added[NAME_MAX_LEN];
-	size_t target;
-};
+#define FIRST_FD (1 << 20) /* no real descriptor */
 
 struct handle {
 	size_t node;
@@ -65,11 +19,8 @@ struct handle {
 
 struct fake_disk {
 	struct disk face;
-	struct node *nodes; /* owned; 0 is what AT_FDCWD stands for */
-	size_t node_count;
-	struct change *changes; /* owned, in order */
-	size_t change_count;
-	struct handle *handles; /* owned */
+	struct fake_store store; /* its root is what AT_FDCWD stands for */
+	struct handle *handles;  /* owned */
 	size_t handle_count;
 	size_t calls;
 	size_t planned_call;
@@ -82,188 +33,6 @@ struct fake_disk {
 	uint64_t capacity;
 	uint64_t random_state;
 };
-
-/* ---- images and names ---- */
-
-static void
-image_resize(struct image *image, size_t size)
-{
-	if (size > image->size) {
-		image->data = memory_resize(image->data, size);
-		memset(image->data + image->size, 0, size - image->size);
-	}
-	image->size = size;
-}
-
-static void
-image_write(struct image *image, uint64_t offset, const char *data, size_t len)
-{
-	if (offset + len > image->size)
-		image_resize(image, offset + len);
-	if (len > 0)
-		memcpy(image->data + offset, data, len);
-}
-
-static void
-image_copy(struct image *to, const struct image *from)
-{
-	image_resize(to, 0);
-	image_write(to, 0, from->data, from->size);
-}
-
-static struct entry *
-find_entry(const struct entries *entries, const char *name)
-{
-	for (size_t i = 0; i < entries->count; i++) {
-		if (strcmp(entries->list[i].name, name) == 0)
-			return &entries->list[i];
-	}
-	return NULL;
-}
-
-static void
-remove_entry(struct entries *entries, const char *name)
-{
-	struct entry *entry = find_entry(entries, name);
-
-	if (entry != NULL)
-		*entry = entries->list[--entries->count];
-}
-
-static void
-copy_name(char *to, const char *name)
-{
-	assert(strlen(name) < NAME_MAX_LEN);
-	memcpy(to, name, strlen(name) + 1);
-}
-
-static void
-set_entry(struct entries *entries, const char *name, size_t node)
-{
-	struct entry *entry = find_entry(entries, name);
-
-	if (entry == NULL) {
-		entries->list = memory_resize_array(
-		    entries->list, entries->count + 1, sizeof(struct entry));
-		entry = &entries->list[entries->count++];
-		copy_name(entry->name, name);
-	}
-	entry->node = node;
-}
-
-static void
-entries_copy(struct entries *to, const struct entries *from)
-{
-	to->count = 0;
-	for (size_t i = 0; i < from->count; i++)
-		set_entry(to, from->list[i].name, from->list[i].node);
-}
-
-/* ---- changes ---- */
-
-static struct change *
-add_change(struct fake_disk *fake, enum change_kind kind, size_t node)
-{
-	fake->changes = memory_resize_array(
-	    fake->changes, fake->change_count + 1, sizeof(struct change));
-	struct change *change = &fake->changes[fake->change_count++];
-	*change = (struct change){.kind = kind, .node = node};
-	return change;
-}
-
-/* Of a node as it is seen, or as it is durable. */
-static struct image *
-image_of(struct node *node, bool durable)
-{
-	return durable ? &node->durable : &node->seen;
-}
-
-static struct entries *
-names_of(struct node *node, bool durable)
-{
-	return durable ? &node->durable_names : &node->seen_names;
-}
-
-static void
-apply(struct fake_disk *fake, const struct change *change, bool durable)
-{
-	struct node *node = &fake->nodes[change->node];
-
-	switch (change->kind) {
-	case CHANGE_WRITE:
-		image_write(image_of(node, durable), change->offset,
-		    change->data, change->len);
-		break;
-	case CHANGE_SIZE:
-		image_resize(image_of(node, durable), change->offset);
-		break;
-	case CHANGE_NAME:
-		if (change->removed[0] != '\0')
-			remove_entry(names_of(node, durable), change->removed);
-		if (change->added[0] != '\0')
-			set_entry(
-			    names_of(&fake->nodes[change->other], durable),
-			    change->added, change->target);
-		break;
-	}
-}
-
-static bool
-concerns(const struct change *change, size_t node)
-{
-	return change->node == node ||
-	    (change->kind == CHANGE_NAME && change->other == node);
-}
-
-static bool
-toss(struct fake_disk *fake)
-{
-	fake->random_state = fake->random_state * 6364136223846793005U + 1;
-	return (fake->random_state >> 63) != 0;
-}
-
-/* What is pending for node becomes durable; or some of it, and the rest is
- * lost. */
-static void
-settle(struct fake_disk *fake, size_t node, bool goes_well)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < fake->change_count; i++) {
-		struct change change = fake->changes[i];
-		if (!concerns(&change, node)) {
-			fake->changes[kept++] = change;
-			continue;
-		}
-		if (goes_well || toss(fake))
-			apply(fake, &change, true);
-		free(change.data);
-	}
-	fake->change_count = kept;
-}
-
-static size_t
-new_node(struct fake_disk *fake, bool is_directory)
-{
-	fake->nodes = memory_resize_array(
-	    fake->nodes, fake->node_count + 1, sizeof(struct node));
-	fake->nodes[fake->node_count] =
-	    (struct node){.is_directory = is_directory};
-	return fake->node_count++;
-}
-
-static void
-change_name(struct fake_disk *fake, size_t from, const char *removed, size_t to,
-    const char *added, size_t target)
-{
-	struct change *change = add_change(fake, CHANGE_NAME, from);
-
-	copy_name(change->removed, removed);
-	change->other = to;
-	copy_name(change->added, added);
-	change->target = target;
-	apply(fake, change, false);
-}
 
 /* ---- faults ---- */
 
@@ -286,7 +55,8 @@ ask(struct fake_disk *fake, const char *kind)
 		errno = EIO;
 		return FAIL;
 	}
-	if (fake->broken_kind != NULL && strstr(fake->broken_kind, kind) != NULL) {
+	if (fake->broken_kind != NULL &&
+	    strstr(fake->broken_kind, kind) != NULL) {
 		errno = fake->broken_number;
 		return FAIL;
 	}
@@ -300,12 +70,6 @@ ask(struct fake_disk *fake, const char *kind)
 
 /* ---- the face ---- */
 
-static struct node *
-node_of(struct fake_disk *fake, size_t number)
-{
-	return &fake->nodes[number];
-}
-
 static size_t
 number_of(const struct fake_disk *fake, int fd)
 {
@@ -314,6 +78,12 @@ number_of(const struct fake_disk *fake, int fd)
 	size_t index = (size_t)(fd - FIRST_FD);
 	assert(index < fake->handle_count && fake->handles[index].is_open);
 	return fake->handles[index].node;
+}
+
+static struct fake_node *
+node_of(struct fake_disk *fake, int fd)
+{
+	return &fake->store.nodes[number_of(fake, fd)];
 }
 
 static int
@@ -330,32 +100,29 @@ static int
 fake_open(void *ctx, int directory_fd, const char *name, int flags, mode_t mode)
 {
 	struct fake_disk *fake = ctx;
+	struct fake_store *store = &fake->store;
 	size_t directory = number_of(fake, directory_fd);
+	size_t node;
 
 	(void)mode;
 	if (ask(fake, "open") == FAIL)
 		return -1;
 	if (strcmp(name, "..") == 0) /* only asked for of the queue's */
 		return open_node(fake, 0);
-	const struct entry *entry =
-	    find_entry(&node_of(fake, directory)->seen_names, name);
-	if (entry == NULL && (flags & O_CREAT) == 0) {
+	bool is_there = fake_store_find(store, directory, name, &node);
+	if (!is_there && (flags & O_CREAT) == 0) {
 		errno = ENOENT;
 		return -1;
 	}
-	if (entry == NULL) {
-		size_t made = new_node(fake, false);
-		change_name(fake, directory, "", directory, name, made);
-		return open_node(fake, made);
-	}
-	if ((flags & O_EXCL) != 0) {
+	if (is_there && (flags & O_EXCL) != 0) {
 		errno = EEXIST;
 		return -1;
 	}
-	size_t node = entry->node;
-	if ((flags & O_TRUNC) != 0) {
-		struct change *change = add_change(fake, CHANGE_SIZE, node);
-		apply(fake, change, false);
+	if (!is_there) {
+		node = fake_store_new(store, false);
+		fake_store_rename(store, directory, "", directory, name, node);
+	} else if ((flags & O_TRUNC) != 0) {
+		fake_store_resize(store, node, 0);
 	}
 	return open_node(fake, node);
 }
@@ -364,10 +131,9 @@ static int
 fake_close(void *ctx, int fd)
 {
 	struct fake_disk *fake = ctx;
-	size_t node = number_of(fake, fd);
 
+	node_of(fake, fd)->is_locked = false;
 	fake->handles[fd - FIRST_FD].is_open = false;
-	node_of(fake, node)->is_locked = false;
 	return 0;
 }
 
@@ -375,7 +141,7 @@ static ssize_t
 fake_read(void *ctx, int fd, void *data, size_t len, uint64_t offset)
 {
 	struct fake_disk *fake = ctx;
-	const struct image *image = &node_of(fake, number_of(fake, fd))->seen;
+	const struct fake_image *image = &node_of(fake, fd)->seen;
 	enum verdict verdict = ask(fake, "read");
 
 	if (verdict == FAIL)
@@ -390,25 +156,12 @@ fake_read(void *ctx, int fd, void *data, size_t len, uint64_t offset)
 	return (ssize_t)len;
 }
 
-static uint64_t
-used(const struct fake_disk *fake)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < fake->node_count; i++) {
-		const struct entries *names = &fake->nodes[i].seen_names;
-		for (size_t j = 0; j < names->count; j++)
-			sum += fake->nodes[names->list[j].node].seen.size;
-	}
-	return sum;
-}
-
 /* How far a file may grow to size; at least its present size. */
 static uint64_t
 fitting(const struct fake_disk *fake, size_t node, uint64_t size)
 {
-	uint64_t present = fake->nodes[node].seen.size;
-	uint64_t now = used(fake);
+	uint64_t present = fake->store.nodes[node].seen.size;
+	uint64_t now = fake_store_used(&fake->store);
 	uint64_t left = now < fake->capacity ? fake->capacity - now : 0;
 
 	if (size <= present || size - present <= left)
@@ -433,18 +186,7 @@ fake_write(void *ctx, int fd, const void *data, size_t len, uint64_t offset)
 		return -1;
 	}
 	len = (size_t)(end - offset);
-	for (size_t done = 0; done < len;) {
-		uint64_t at = offset + done;
-		size_t room = (size_t)(SECTOR_LEN - at % SECTOR_LEN);
-		size_t part = len - done < room ? len - done : room;
-		struct change *change = add_change(fake, CHANGE_WRITE, node);
-		change->offset = at;
-		change->data =
-		    memory_copy(bytes_make((const char *)data + done, part));
-		change->len = part;
-		apply(fake, change, false);
-		done += part;
-	}
+	fake_store_write(&fake->store, node, offset, data, len);
 	return (ssize_t)len;
 }
 
@@ -457,9 +199,9 @@ sync_node(struct fake_disk *fake, int fd, const char *kind)
 
 	/* Names are not lost: a journal of the file system's has them, or it
 	 * takes no change any more. */
-	bool loses = number != EINTR && !fake->nodes[node].is_directory;
+	bool loses = number != EINTR && !fake->store.nodes[node].is_directory;
 	if (goes_well || (!fake->is_dead && loses))
-		settle(fake, node, goes_well);
+		fake_store_settle(&fake->store, node, goes_well);
 	errno = number;
 	return goes_well ? 0 : -1;
 }
@@ -476,15 +218,6 @@ fake_sync_directory(void *ctx, int fd)
 	return sync_node(ctx, fd, "sync_directory");
 }
 
-static void
-resize(struct fake_disk *fake, size_t node, uint64_t size)
-{
-	struct change *change = add_change(fake, CHANGE_SIZE, node);
-
-	change->offset = size;
-	apply(fake, change, false);
-}
-
 static int
 fake_truncate(void *ctx, int fd, uint64_t size)
 {
@@ -492,7 +225,7 @@ fake_truncate(void *ctx, int fd, uint64_t size)
 
 	if (ask(fake, "truncate") == FAIL)
 		return -1;
-	resize(fake, number_of(fake, fd), size);
+	fake_store_resize(&fake->store, number_of(fake, fd), size);
 	return 0;
 }
 
@@ -508,8 +241,8 @@ fake_allocate(void *ctx, int fd, uint64_t size)
 		errno = ENOSPC;
 		return -1;
 	}
-	if (size > fake->nodes[node].seen.size)
-		resize(fake, node, size);
+	if (size > fake->store.nodes[node].seen.size)
+		fake_store_resize(&fake->store, node, size);
 	return 0;
 }
 
@@ -520,7 +253,7 @@ fake_size(void *ctx, int fd, uint64_t *out_size)
 
 	if (ask(fake, "size") == FAIL)
 		return -1;
-	*out_size = node_of(fake, number_of(fake, fd))->seen.size;
+	*out_size = node_of(fake, fd)->seen.size;
 	return 0;
 }
 
@@ -531,16 +264,15 @@ fake_rename(void *ctx, int from_directory_fd, const char *from,
 	struct fake_disk *fake = ctx;
 	size_t from_node = number_of(fake, from_directory_fd);
 	size_t to_node = number_of(fake, to_directory_fd);
+	size_t node;
 
 	if (ask(fake, "rename") == FAIL)
 		return -1;
-	const struct entry *entry =
-	    find_entry(&node_of(fake, from_node)->seen_names, from);
-	if (entry == NULL) {
+	if (!fake_store_find(&fake->store, from_node, from, &node)) {
 		errno = ENOENT;
 		return -1;
 	}
-	change_name(fake, from_node, from, to_node, to, entry->node);
+	fake_store_rename(&fake->store, from_node, from, to_node, to, node);
 	return 0;
 }
 
@@ -549,14 +281,15 @@ fake_unlink(void *ctx, int directory_fd, const char *name)
 {
 	struct fake_disk *fake = ctx;
 	size_t directory = number_of(fake, directory_fd);
+	size_t node;
 
 	if (ask(fake, "unlink") == FAIL)
 		return -1;
-	if (find_entry(&node_of(fake, directory)->seen_names, name) == NULL) {
+	if (!fake_store_find(&fake->store, directory, name, &node)) {
 		errno = ENOENT;
 		return -1;
 	}
-	change_name(fake, directory, name, directory, "", 0);
+	fake_store_rename(&fake->store, directory, name, directory, "", 0);
 	return 0;
 }
 
@@ -565,16 +298,17 @@ fake_make_directory(void *ctx, int directory_fd, const char *name, mode_t mode)
 {
 	struct fake_disk *fake = ctx;
 	size_t directory = number_of(fake, directory_fd);
+	size_t node;
 
 	(void)mode;
 	if (ask(fake, "make_directory") == FAIL)
 		return -1;
-	if (find_entry(&node_of(fake, directory)->seen_names, name) != NULL) {
+	if (fake_store_find(&fake->store, directory, name, &node)) {
 		errno = EEXIST;
 		return -1;
 	}
-	size_t made = new_node(fake, true);
-	change_name(fake, directory, "", directory, name, made);
+	node = fake_store_new(&fake->store, true);
+	fake_store_rename(&fake->store, directory, "", directory, name, node);
 	return 0;
 }
 
@@ -582,11 +316,11 @@ static int
 fake_list(void *ctx, int directory_fd, disk_name_fn name_fn, void *name_ctx)
 {
 	struct fake_disk *fake = ctx;
-	size_t directory = number_of(fake, directory_fd);
 
 	if (ask(fake, "list") == FAIL)
 		return -1;
-	const struct entries *names = &node_of(fake, directory)->seen_names;
+	const struct fake_names *names =
+	    &node_of(fake, directory_fd)->seen_names;
 	for (size_t i = 0; i < names->count; i++) {
 		if (!name_fn(names->list[i].name, name_ctx))
 			break;
@@ -598,7 +332,7 @@ static int
 fake_free_space(void *ctx, int directory_fd, uint64_t *out_bytes)
 {
 	struct fake_disk *fake = ctx;
-	uint64_t now = used(fake);
+	uint64_t now = fake_store_used(&fake->store);
 
 	(void)directory_fd;
 	if (ask(fake, "free_space") == FAIL)
@@ -611,7 +345,7 @@ static int
 fake_lock(void *ctx, int fd)
 {
 	struct fake_disk *fake = ctx;
-	struct node *node = node_of(fake, number_of(fake, fd));
+	struct fake_node *node = node_of(fake, fd);
 
 	if (ask(fake, "lock") == FAIL)
 		return -1;
@@ -664,7 +398,7 @@ fake_disk_new(void)
 	fake->face = FACE;
 	fake->face.ctx = fake;
 	fake->capacity = UINT64_MAX;
-	new_node(fake, true);
+	fake_store_init(&fake->store);
 	return fake;
 }
 
@@ -673,16 +407,7 @@ fake_disk_free(struct fake_disk *fake)
 {
 	if (fake == NULL)
 		return;
-	for (size_t i = 0; i < fake->node_count; i++) {
-		free(fake->nodes[i].seen.data);
-		free(fake->nodes[i].durable.data);
-		free(fake->nodes[i].seen_names.list);
-		free(fake->nodes[i].durable_names.list);
-	}
-	free(fake->nodes);
-	for (size_t i = 0; i < fake->change_count; i++)
-		free(fake->changes[i].data);
-	free(fake->changes);
+	fake_store_clear(&fake->store);
 	free(fake->handles);
 	free(fake);
 }
@@ -721,6 +446,7 @@ void
 fake_disk_seed(struct fake_disk *fake, uint64_t seed)
 {
 	fake->random_state = seed * 0x9e3779b97f4a7c15U;
+	fake->store.random_state = fake->random_state;
 }
 
 bool
@@ -738,107 +464,56 @@ fake_disk_set_capacity(struct fake_disk *fake, uint64_t bytes)
 size_t
 fake_disk_pending(const struct fake_disk *fake)
 {
-	return fake->change_count;
+	return fake->store.change_count;
 }
 
-/* Nodes that no name leads to need not be brought along. */
-static void
-copy_nodes(struct fake_disk *copy, const struct fake_disk *fake, bool durable)
+/* With nothing on it. */
+static struct fake_disk *
+like(const struct fake_disk *fake)
 {
-	copy->nodes = memory_array(fake->node_count, sizeof(struct node));
-	copy->node_count = fake->node_count;
+	struct fake_disk *copy = fake_disk_new();
+
 	copy->capacity = fake->capacity;
 	copy->random_state = fake->random_state ^ 0x9e3779b97f4a7c15U;
-	for (size_t i = 0; i < fake->node_count; i++) {
-		struct node *from = &fake->nodes[i];
-		struct node *to = &copy->nodes[i];
-		to->is_directory = from->is_directory;
-		image_copy(&to->durable, &from->durable);
-		image_copy(&to->seen, image_of(from, durable));
-		entries_copy(&to->durable_names, &from->durable_names);
-		entries_copy(&to->seen_names, names_of(from, durable));
-	}
-}
-
-static struct fake_disk *
-bare_copy(const struct fake_disk *fake, bool durable)
-{
-	struct fake_disk *copy = memory_new(sizeof(*copy));
-
-	copy->face = FACE;
-	copy->face.ctx = copy;
-	copy_nodes(copy, fake, durable);
 	return copy;
 }
 
 struct fake_disk *
 fake_disk_after_power_cut(const struct fake_disk *fake, const bool *kept)
 {
-	struct fake_disk *copy = bare_copy(fake, true);
+	struct fake_disk *copy = like(fake);
 
-	for (size_t i = 0; i < fake->change_count; i++) {
-		if (!kept[i])
-			continue;
-		apply(copy, &fake->changes[i], true);
-		apply(copy, &fake->changes[i], false);
-	}
+	fake_store_copy_durable(&copy->store, &fake->store, kept);
 	return copy;
 }
 
 struct fake_disk *
 fake_disk_after_kill(const struct fake_disk *fake)
 {
-	struct fake_disk *copy = bare_copy(fake, false);
+	struct fake_disk *copy = like(fake);
 
-	for (size_t i = 0; i < fake->change_count; i++) {
-		const struct change *from = &fake->changes[i];
-		struct change *to = add_change(copy, from->kind, from->node);
-		*to = *from;
-		if (from->data != NULL)
-			to->data =
-			    memory_copy(bytes_make(from->data, from->len));
-	}
+	fake_store_copy(&copy->store, &fake->store);
 	return copy;
-}
-
-static uint64_t
-hash_node(const struct fake_disk *fake, const char *name, size_t number)
-{
-	const struct node *node = &fake->nodes[number];
-	uint64_t hash = XXH3_64bits(name, strlen(name));
-	uint64_t sum = 0;
-
-	if (!node->is_directory)
-		return XXH3_64bits_withSeed(
-		    node->seen.data == NULL ? "" : node->seen.data,
-		    node->seen.size, hash);
-	/* In whatever order the names are. */
-	for (size_t i = 0; i < node->seen_names.count; i++)
-		sum += hash_node(fake, node->seen_names.list[i].name,
-		    node->seen_names.list[i].node);
-	return XXH3_64bits_withSeed(&sum, sizeof(sum), hash);
 }
 
 uint64_t
 fake_disk_hash(const struct fake_disk *fake)
 {
-	return hash_node(fake, "", 0);
+	return fake_store_hash(&fake->store);
 }
 
 /* ---- by path ---- */
 
 static size_t
-make_directory(struct fake_disk *fake, size_t parent, const char *name)
+make_directory(struct fake_store *store, size_t parent, const char *name)
 {
-	const struct entry *entry =
-	    find_entry(&fake->nodes[parent].seen_names, name);
-	if (entry != NULL)
-		return entry->node;
+	size_t node;
 
-	size_t made = new_node(fake, true);
-	set_entry(&fake->nodes[parent].seen_names, name, made);
-	set_entry(&fake->nodes[parent].durable_names, name, made);
-	return made;
+	if (!fake_store_find(store, parent, name, &node)) {
+		node = fake_store_new(store, true);
+		fake_store_name(store, parent, name, node);
+	}
+	return node;
 }
 
 /* The directory of path, made where missing, and the rest of path in *out_name.
@@ -851,11 +526,11 @@ find_directory(struct fake_disk *fake, const char *path, char *out_name)
 
 	while (bytes_contains(rest, '/')) {
 		struct bytes part = bytes_cut(&rest, '/');
-		char name[NAME_MAX_LEN] = "";
+		char name[FAKE_NAME_SIZE] = "";
 		memcpy(name, part.data, part.len);
-		directory = make_directory(fake, directory, name);
+		directory = make_directory(&fake->store, directory, name);
 	}
-	memset(out_name, 0, NAME_MAX_LEN);
+	memset(out_name, 0, FAKE_NAME_SIZE);
 	memcpy(out_name, rest.data, rest.len);
 	return directory;
 }
@@ -869,13 +544,10 @@ find_path(const struct fake_disk *fake, const char *path)
 
 	while (rest.len > 0) {
 		struct bytes part = bytes_cut(&rest, '/');
-		char name[NAME_MAX_LEN] = "";
+		char name[FAKE_NAME_SIZE] = "";
 		memcpy(name, part.data, part.len);
-		const struct entry *entry =
-		    find_entry(&fake->nodes[node].seen_names, name);
-		if (entry == NULL)
+		if (!fake_store_find(&fake->store, node, name, &node))
 			return 0;
-		node = entry->node;
 	}
 	return node;
 }
@@ -883,18 +555,15 @@ find_path(const struct fake_disk *fake, const char *path)
 void
 fake_disk_put(struct fake_disk *fake, const char *path, struct bytes content)
 {
-	char name[NAME_MAX_LEN];
+	char name[FAKE_NAME_SIZE];
 	size_t directory = find_directory(fake, path, name);
 	size_t node = find_path(fake, path);
 
 	if (node == 0) {
-		node = new_node(fake, false);
-		set_entry(&fake->nodes[directory].seen_names, name, node);
-		set_entry(&fake->nodes[directory].durable_names, name, node);
+		node = fake_store_new(&fake->store, false);
+		fake_store_name(&fake->store, directory, name, node);
 	}
-	image_resize(&fake->nodes[node].seen, 0);
-	image_write(&fake->nodes[node].seen, 0, content.data, content.len);
-	image_copy(&fake->nodes[node].durable, &fake->nodes[node].seen);
+	fake_store_put(&fake->store, node, content.data, content.len);
 }
 
 struct bytes
@@ -904,46 +573,47 @@ fake_disk_get(const struct fake_disk *fake, const char *path)
 
 	if (node == 0)
 		return (struct bytes){NULL, 0};
-	const struct image *image = &fake->nodes[node].seen;
+	const struct fake_image *image = &fake->store.nodes[node].seen;
 	return bytes_make(image->data == NULL ? "" : image->data, image->size);
 }
 
 bool
 fake_disk_remove(struct fake_disk *fake, const char *path)
 {
-	char name[NAME_MAX_LEN];
+	char name[FAKE_NAME_SIZE];
 
 	if (find_path(fake, path) == 0)
 		return false;
 	size_t directory = find_directory(fake, path, name);
-	remove_entry(&fake->nodes[directory].seen_names, name);
-	remove_entry(&fake->nodes[directory].durable_names, name);
+	fake_store_unname(&fake->store, directory, name);
 	return true;
 }
 
 static int
 compare_entries(const void *left, const void *right)
 {
-	return strcmp(((const struct entry *)left)->name,
-	    ((const struct entry *)right)->name);
+	return strcmp(((const struct fake_entry *)left)->name,
+	    ((const struct fake_entry *)right)->name);
 }
 
 char *
 fake_disk_names(const struct fake_disk *fake, const char *path)
 {
+	const struct fake_names *names =
+	    &fake->store.nodes[find_path(fake, path)].seen_names;
+	struct fake_entry *sorted =
+	    memory_array(names->count + 1, sizeof(struct fake_entry));
 	struct buffer text;
-	struct entries sorted = {.list = NULL};
 
-	entries_copy(&sorted, &fake->nodes[find_path(fake, path)].seen_names);
-	if (sorted.count > 0)
-		qsort(sorted.list, sorted.count, sizeof(struct entry),
-		    compare_entries);
+	for (size_t i = 0; i < names->count; i++)
+		sorted[i] = names->list[i];
+	qsort(sorted, names->count, sizeof(struct fake_entry), compare_entries);
 	buffer_init(&text, SIZE_MAX);
-	for (size_t i = 0; i < sorted.count; i++)
-		buffer_printf(&text, "%s ", sorted.list[i].name);
+	for (size_t i = 0; i < names->count; i++)
+		buffer_printf(&text, "%s ", sorted[i].name);
 	char *result = buffer_to_text(&text);
 	buffer_clear(&text);
-	free(sorted.list);
+	free(sorted);
 	return result;
 }
 

@@ -23,15 +23,44 @@ ask(uint64_t size_bytes, void *ctx)
 	return fake->room;
 }
 
+/* Messages that were answered make room for others. */
+static void
+forget_answered(struct fake_door *fake)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < fake->count; i++)
+		if (fake->letters[i].receipt == NULL)
+			message_free(fake->letters[i].message);
+		else
+			fake->letters[kept++] = fake->letters[i];
+	fake->count = kept;
+}
+
+static size_t
+count_waiting(const struct fake_door *fake)
+{
+	size_t waiting = 0;
+
+	for (size_t i = 0; i < fake->count; i++)
+		waiting += fake->letters[i].receipt != NULL;
+	return waiting;
+}
+
 static void
 submit(struct message *message, struct receipt *receipt, void *ctx)
 {
 	struct fake_door *fake = ctx;
 
+	if (fake->forgets)
+		forget_answered(fake);
 	cr_assert_lt(fake->count, FAKE_DOOR_MAX);
 	cr_assert_null(receipt->taker);
 	receipt->taker = fake;
 	fake->letters[fake->count++] = (struct fake_letter){message, receipt};
+	size_t waiting = count_waiting(fake);
+	if (waiting > fake->most)
+		fake->most = waiting;
 	if (!fake->later)
 		loop_later(fake->loop, &fake->task);
 }

@@ -32,6 +32,8 @@ struct fake_door {
 	uint64_t asked_size;     /* by the last ask() */
 	enum door_answer answer; /* what receipts are told */
 	bool later;              /* only by fake_door_answer() */
+	bool forgets;            /* frees messages once they are answered */
+	size_t most;             /* receipts that waited at once */
 	long flushed;            /* what flush_domain() says */
 	char domain[256];        /* asked of it */
 };

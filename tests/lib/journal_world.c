@@ -11,6 +11,7 @@
 
 #define LARGE_LEN ((size_t)1500)
 #define GROUP_MAX 16
+#define TEXT_LEN  ((size_t)128)
 
 /* ---- messages, made from their ids alone ---- */
 
@@ -290,6 +291,7 @@ settle_finish(struct world *world, struct part *part)
 	struct error ignored;
 
 	facts->finished = WORLD_YES;
+	facts->finished_at = part->unit.place;
 	if (entry != NULL)
 		ledger_remove(world->ledger, entry);
 	if (facts->is_large &&
@@ -611,8 +613,7 @@ world_step(struct world *world, const char *step)
 	case 'x':
 		return step_finish_all(world);
 	default:
-		assert(!"a step of the world");
-		return false;
+		abort(); /* no such step */
 	}
 }
 
@@ -658,27 +659,50 @@ contents_are_equal(
 	return is_equal;
 }
 
-static void
+static enum world_state
 compare(struct world *world, const struct world_message *facts,
-    const struct message *read, struct world_verdict *verdict)
+    const struct message *read, char *text)
 {
 	struct message *expected = make_message(facts);
 	unsigned attempts = read->progress.attempts;
-	char text[128];
+	enum world_state state = WORLD_INTACT;
 
 	if (!envelopes_are_equal(&read->envelope, &expected->envelope) ||
 	    !contents_are_equal(world, &read->body, &expected->body)) {
-		verdict->altered++;
-		say(verdict, facts, "altered");
+		(void)snprintf(text, TEXT_LEN, "altered");
+		state = WORLD_ALTERED;
 	} else if (attempts != facts->attempts &&
 	    attempts != facts->attempts_maybe) {
-		verdict->forgotten++;
-		(void)snprintf(text, sizeof(text),
-		    "has progress %u, not %u or %u", attempts, facts->attempts,
-		    facts->attempts_maybe);
-		say(verdict, facts, text);
+		(void)snprintf(text, TEXT_LEN, "has progress %u, not %u or %u",
+		    attempts, facts->attempts, facts->attempts_maybe);
+		state = WORLD_OLDER;
 	}
 	message_free(expected);
+	return state;
+}
+
+enum world_state
+world_examine(
+    struct world *world, const struct world_message *facts, char *text)
+{
+	const struct disk *disk = fake_disk_face(world->fake);
+	struct ledger_entry *entry = ledger_find(world->ledger, facts->id);
+	struct message *read;
+	if (entry == NULL)
+		return WORLD_ABSENT;
+
+	struct segment_message where = ledger_where(world->ledger, entry);
+	if (!segment_load(disk, journal_large_fd(world->journal), &where, &read,
+		&world->error)) {
+		(void)snprintf(text, TEXT_LEN, "%s", error_text(&world->error));
+		return WORLD_DAMAGED;
+	}
+	enum world_state state = compare(world, facts, read, text);
+	if (read->body.owns_fd)
+		disk->close(disk->ctx, read->body.fd);
+	read->body.owns_fd = false;
+	message_free(read);
+	return state;
 }
 
 /* A message that is there. */
@@ -686,10 +710,8 @@ static void
 check_present(struct world *world, const struct ledger_entry *entry,
     struct world_verdict *verdict)
 {
-	const struct disk *disk = fake_disk_face(world->fake);
 	struct world_message *facts = find_facts(world, entry->id);
-	struct segment_message where = ledger_where(world->ledger, entry);
-	struct message *read;
+	char text[TEXT_LEN] = "";
 
 	if (facts == NULL || facts->accepted == WORLD_NO ||
 	    facts->finished == WORLD_YES) {
@@ -703,17 +725,19 @@ check_present(struct world *world, const struct ledger_entry *entry,
 	}
 	if (facts->accepted == WORLD_REFUSED)
 		verdict->revived++;
-	if (!segment_load(disk, journal_large_fd(world->journal), &where, &read,
-		&world->error)) {
-		verdict->altered++;
-		say(verdict, facts, error_text(&world->error));
+	switch (world_examine(world, facts, text)) {
+	case WORLD_ABSENT:
+	case WORLD_INTACT:
 		return;
+	case WORLD_OLDER:
+		verdict->forgotten++;
+		break;
+	case WORLD_DAMAGED:
+	case WORLD_ALTERED:
+		verdict->altered++;
+		break;
 	}
-	compare(world, facts, read, verdict);
-	if (read->body.owns_fd)
-		disk->close(disk->ctx, read->body.fd);
-	read->body.owns_fd = false;
-	message_free(read);
+	say(verdict, facts, text);
 }
 
 /* A message that is not. */

@@ -37,6 +37,8 @@ struct world_message {
 	enum world_doubt finished;
 	uint64_t
 	    partner; /* the message whose end is in one unit with this one */
+	struct place
+	    finished_at; /* where its FINISHED is, where acknowledged */
 };
 
 struct world {
@@ -80,6 +82,19 @@ void world_stop(struct world *world);
 bool world_step(struct world *world, const char *step);
 /* All steps of a script, separated by blanks; false as world_step(). */
 bool world_run(struct world *world, const char *script);
+
+/* What became of a message. */
+enum world_state {
+	WORLD_ABSENT,
+	WORLD_INTACT,
+	WORLD_OLDER,   /* but its newest progress is not there */
+	WORLD_DAMAGED, /* and that is said when it is read */
+	WORLD_ALTERED
+};
+
+/* world is running. text, of 128 octets, says what is wrong. */
+enum world_state world_examine(
+    struct world *world, const struct world_message *facts, char *text);
 
 /* What world_check() found wrong. */
 struct world_verdict {

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "lib/loop_until.h"
 #include "tools/sendmail_run.h"
+#include "tools/sendmail_user.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -27,6 +28,10 @@ sendmail_scene_init(struct sendmail_scene *scene)
 	*scene = (struct sendmail_scene){0};
 	intake_scene_init(&scene->intake);
 	const char *directory = scene->intake.directory;
+	struct sendmail_user user;
+	sendmail_user_find(&user);
+	(void)snprintf(scene->login, sizeof(scene->login), "%s", user.login);
+	sendmail_user_clear(&user);
 	(void)snprintf(scene->socket, sizeof(scene->socket), "%s/s", directory);
 	(void)snprintf(scene->drop, sizeof(scene->drop), "%s.drop", directory);
 	(void)snprintf(scene->admin, sizeof(scene->admin), "%s/a", directory);
@@ -135,7 +140,7 @@ be_sendmail(const struct sendmail_scene *scene, const char *command_line,
 	setenv("POSTRIDER_SOCKET", scene->socket, 1);
 	setenv("POSTRIDER_DROP", scene->drop, 1);
 	setenv("POSTRIDER_ADMIN_SOCKET", scene->admin, 1);
-	unsetenv("NAME");
+	setenv("NAME", "Me", 1);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (prepare != NULL)
 		prepare();
@@ -225,4 +230,18 @@ sendmail_scene_dropped(struct sendmail_scene *scene)
 	closedir(directory);
 	buffer_clear(&content);
 	return text;
+}
+
+size_t
+sendmail_scene_dropped_files(const struct sendmail_scene *scene)
+{
+	DIR *directory = opendir(scene->drop);
+	const struct dirent *entry;
+	size_t count = 0;
+
+	cr_assert_not_null(directory);
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
 }

@@ -17,6 +17,7 @@ struct sendmail_scene {
 	char socket[128];
 	char drop[128];
 	char admin[128]; /* where an admin socket would be */
+	char login[64];  /* of who runs the test; his name is "Me" */
 
 	/* Of the last run. */
 	int status;   /* exit status; 128 + signal where it was killed */
@@ -48,3 +49,5 @@ const char *sendmail_scene_envelope(
 /* The only file of the drop directory that is not hidden, a text of the
  * caller's; NULL where there is none.  Hidden ones fail the test. */
 char *sendmail_scene_dropped(struct sendmail_scene *scene);
+/* How many there are. */
+size_t sendmail_scene_dropped_files(const struct sendmail_scene *scene);

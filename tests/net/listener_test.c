@@ -278,7 +278,7 @@ Test(listener, says_what_is_wrong_with_an_address)
 	    {"::1:25", ERROR_CONFIG, 0},
 	    {"[127.0.0.1]:25", ERROR_CONFIG, 0},
 	    {"[::1:25", ERROR_CONFIG, 0},
-	    {"/nonexistent/smtp.sock", ERROR_SYSTEM, ENOENT},
+	    {"/proc/nothing/smtp.sock", ERROR_SYSTEM, ENOENT},
 	    {"/a/path/that/is/longer/than/a/unix/socket/may/have/which/is/"
 	     "one/hundred/and/seven/octets/and/not/one/more/than/that.sock",
 		ERROR_CONFIG, 0},

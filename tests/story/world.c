@@ -10,6 +10,8 @@
 
 #define START_WALL ((int64_t)1795000000000)
 #define START_MONO ((int64_t)1000000)
+/* What a unit takes of its segment. */
+#define UNIT_BYTES 1024U
 
 static const int64_t delays_ms[] = {60000, 120000, 300000};
 
@@ -99,6 +101,18 @@ world_disk_size(const struct world *world)
 	return size;
 }
 
+size_t
+world_disk_waiting(const struct world *world)
+{
+	size_t waiting = 0;
+
+	for (const struct world_message *one = world->disk; one != NULL;
+	     one = one->next)
+		waiting +=
+		    progress_count(&one->message->progress, RECIPIENT_WAITING);
+	return waiting;
+}
+
 /* Messages are counted in the order of their ids, which are handed out one by
  * one. */
 static unsigned
@@ -116,43 +130,130 @@ world_id(const struct world *world, unsigned number)
 /* ---- the committer ---- */
 
 static void
-write_record(
-    struct world *world, const struct record *record, struct place place)
+write_message(
+    struct world *world, const struct message *message, struct place place)
 {
-	struct world_message **link = find(world, record->id);
-	struct world_message *known = *link;
+	struct world_message **link = find(world, message->id);
 
-	switch (record->type) {
-	case RECORD_MESSAGE:
-		cr_assert_null(known, "a message is written once");
-		break;
-	case RECORD_PROGRESS:
-		cr_assert_not_null(known);
-		progress_clear(&known->message->progress);
-		progress_copy(&known->message->progress, record->progress);
-		known->progress_place = place;
-		break;
-	case RECORD_FINISHED:
-		cr_assert_not_null(known);
-		*link = known->next;
-		message_free(known->message);
-		free(known);
-		break;
+	if (*link != NULL) {
+		world->moves++;
+		(*link)->place = place;
+		return;
+	}
+	struct world_message *one = memory_new(sizeof(*one));
+	one->message = copy_message(message);
+	one->place = place;
+	*link = one;
+	world->accepted += message->envelope.recipient_count;
+}
+
+/* Each recipient comes to one end. */
+static void
+count_ends(
+    struct world *world, const struct progress *old, const struct progress *new)
+{
+	for (size_t i = 0; i < new->recipient_count; i++) {
+		enum recipient_state before = old->recipients[i].state;
+		enum recipient_state after = new->recipients[i].state;
+		if (before == after)
+			continue;
+		cr_assert_eq(before, RECIPIENT_WAITING, "an end is the end");
+		if (after == RECIPIENT_DELIVERED)
+			world->delivered++;
+		else
+			world->returned++;
 	}
 }
 
 static void
-write_message(
-    struct world *world, const struct message *message, struct place place)
+write_progress(struct world *world, uint64_t id,
+    const struct progress *progress, struct place place)
 {
-	struct world_message *one = memory_new(sizeof(*one));
-	struct world_message **link = &world->disk;
+	struct world_message *known = *find(world, id);
 
-	while (*link != NULL)
-		link = &(*link)->next;
-	one->message = copy_message(message);
-	one->place = place;
-	*link = one;
+	cr_assert_not_null(known);
+	count_ends(world, &known->message->progress, progress);
+	progress_clear(&known->message->progress);
+	progress_copy(&known->message->progress, progress);
+	known->progress_place = place;
+}
+
+static void
+write_finished(struct world *world, const struct commit *commit)
+{
+	struct world_message **link = find(world, commit->id);
+	struct world_message *known = *link;
+
+	cr_assert_not_null(known);
+	if (commit->message != NULL)
+		count_ends(world, &known->message->progress,
+		    &commit->message->progress);
+	const struct progress *last = commit->message != NULL
+	    ? &commit->message->progress
+	    : &known->message->progress;
+	world->removed += progress_count(last, RECIPIENT_WAITING);
+	*link = known->next;
+	message_free(known->message);
+	free(known);
+}
+
+static void
+write_record(struct world *world, const struct commit *commit,
+    const struct record *record, struct place place)
+{
+	switch (record->type) {
+	case RECORD_MESSAGE:
+		write_message(world,
+		    commit->report != NULL && record->id == commit->report->id
+			? commit->report
+			: commit->message,
+		    place);
+		break;
+	case RECORD_PROGRESS:
+		write_progress(world, record->id, record->progress, place);
+		break;
+	case RECORD_FINISHED:
+		write_finished(world, commit);
+		break;
+	}
+}
+
+/* The oldest segment goes: nothing that counts may lie in it. */
+static void
+drop_segment(struct world *world, uint64_t number)
+{
+	world->drops++;
+	for (struct world_message *one = world->disk; one != NULL;
+	     one = one->next) {
+		cr_assert_gt(one->place.segment, number);
+		cr_assert(one->progress_place.segment == 0 ||
+		    one->progress_place.segment > number);
+	}
+}
+
+static uint64_t
+current_segment(const struct world *world)
+{
+	return world->units_per_segment == 0
+	    ? 1
+	    : 1 + world->next_offset / world->units_per_segment;
+}
+
+static void
+write_unit(struct world *world, struct commit *commit)
+{
+	struct unit *unit = &commit->unit;
+	uint64_t segment = current_segment(world);
+
+	unit->is_committed = true;
+	unit->segment = (struct segment_ref){.number = segment, .fd = -1};
+	unit->place = (struct place){segment, world->next_offset++, UNIT_BYTES};
+	commit->segment_bytes = UNIT_BYTES *
+	    (world->units_per_segment == 0
+		    ? world->next_offset
+		    : 1 + unit->place.offset % world->units_per_segment);
+	for (size_t i = 0; i < unit->count; i++)
+		write_record(world, commit, &unit->records[i], unit->place);
 }
 
 static void
@@ -161,21 +262,17 @@ commit(struct world *world, struct commit *commit)
 	struct unit *unit = &commit->unit;
 
 	commit->done = true;
+	unit->is_committed = false;
+	unit->error = (struct error){.kind = ERROR_NONE};
 	if (world->disk_errno != 0) {
 		unit->error = (struct error){
 		    .kind = ERROR_SYSTEM, .number = world->disk_errno};
 		(void)snprintf(unit->error.text, sizeof(unit->error.text),
 		    "disk: %s", strerror(world->disk_errno));
 	} else if (unit->count > 0) {
-		unit->is_committed = true;
-		unit->segment = (struct segment_ref){.number = 1, .fd = -1};
-		unit->place = (struct place){1, world->next_offset++, 64};
-		for (size_t i = 0; i < unit->count; i++)
-			write_record(world, &unit->records[i], unit->place);
-		if (commit->kind == COMMIT_ACCEPT)
-			write_message(world, commit->message, unit->place);
-		if (commit->report != NULL)
-			write_message(world, commit->report, unit->place);
+		write_unit(world, commit);
+	} else if (commit->kind == COMMIT_DROP) {
+		drop_segment(world, commit->id);
 	}
 	dispatch_committed(world->dispatch, commit, world->now);
 }
@@ -237,8 +334,8 @@ attempt(struct world *world, struct order *order)
 	    &world->settle, message, order->route, order->recipients);
 	if (world->moods[order->upstream] == MOOD_DOWN) {
 		order->result = ORDER_UPSTREAM_FAILED;
-		order->settlement.route =
-		    settle_next_route(&world->settle, message, order->route);
+		order->settlement = settle_elsewhere(&world->settle, message,
+		    order->route, world->now.wall_ms, 200);
 		(void)snprintf(order->failure, sizeof(order->failure),
 		    "connection refused");
 		tell(world, "%u via %s: connection refused",
@@ -254,9 +351,14 @@ attempt(struct world *world, struct order *order)
 	try_recipients(world, order);
 	order->result = ORDER_DONE;
 	/* 200 of 401: no jitter. */
-	cr_assert(settle_attempt(&world->settle, message, order->route,
-	    order->recipients, order->recipient_count, world->now.wall_ms, 200,
-	    &order->settlement, &error));
+	struct settle_tried tried = {
+	    .route = order->route,
+	    .recipients = order->recipients,
+	    .count = order->recipient_count,
+	    .is_last = order->is_last,
+	};
+	cr_assert(settle_attempt(&world->settle, message, &tried,
+	    world->now.wall_ms, 200, &order->settlement, &error));
 	tell_attempt(world, order);
 }
 
@@ -296,6 +398,14 @@ carry_out(struct world *world, struct order *order)
 
 	cr_assert_not_null(one, "an order about a message that is not there");
 	cr_assert_eq(order->where.place.offset, one->place.offset);
+	if (world->disk_mood != DISK_GOOD) {
+		order->result = world->disk_mood == DISK_DAMAGED ? ORDER_DAMAGED
+								 : ORDER_FAILED;
+		(void)snprintf(
+		    order->failure, sizeof(order->failure), "bad sector");
+		dispatch_result(world->dispatch, order, world->now);
+		return;
+	}
 	order->message = copy_message(one->message);
 	switch (order->kind) {
 	case ORDER_ATTEMPT:
@@ -308,8 +418,8 @@ carry_out(struct world *world, struct order *order)
 		tell_sender(world, order);
 		break;
 	case ORDER_REROUTE:
-		order->settlement.route = settle_next_route(
-		    &world->settle, order->message, order->route);
+		order->settlement = settle_elsewhere(&world->settle,
+		    order->message, order->route, world->now.wall_ms, 200);
 		order->result = ORDER_REROUTED;
 		break;
 	case ORDER_LOAD:
@@ -337,19 +447,17 @@ make_dispatch(struct world *world)
 	    .upstream_limits = limits,
 	    .upstream_names = names,
 	    .upstream_count = WORLD_UPSTREAMS,
-	    .segment_size = (uint64_t)64 * 1024 * 1024,
+	    .segment_size = 4 * UNIT_BYTES,
 	    .random = no_random,
 	};
 
-	world->dispatch = dispatch_new(&options);
+	world->dispatch = dispatch_new(&options, world->now);
 }
 
 void
 world_init(
     struct world *world, const struct route_rule *rules, size_t rule_count)
 {
-	static struct buffer log;
-
 	*world = (struct world){
 	    .now = {.wall_ms = START_WALL, .mono_ms = START_MONO},
 	    .settle =
@@ -364,10 +472,26 @@ world_init(
 		},
 	    .first_id = (uint64_t)START_WALL * 1000 - 1,
 	};
-	buffer_init(&log, (size_t)1024 * 1024);
-	log_open(LOG_SINK_CAPTURE, LOG_LEVEL_ERROR, "story", &log);
+	buffer_init(&world->log, (size_t)1024 * 1024);
+	log_open(LOG_SINK_CAPTURE, LOG_LEVEL_ERROR, "story", &world->log);
 	buffer_init(&world->story, (size_t)1024 * 1024);
 	make_dispatch(world);
+}
+
+/* With the process, all that was under way. */
+static void
+forget_kept(struct world *world)
+{
+	for (size_t i = 0; i < world->order_count; i++)
+		order_free(world->orders[i]);
+	world->order_count = 0;
+	for (size_t i = 0; i < world->commit_count; i++) {
+		struct commit *commit = world->commits[i];
+		if (commit->receipt != NULL)
+			free(commit->receipt->owner);
+		commit_free(commit);
+	}
+	world->commit_count = 0;
 }
 
 void
@@ -379,8 +503,11 @@ world_clear(struct world *world)
 		message_free(one->message);
 		free(one);
 	}
+	forget_kept(world);
 	dispatch_free(world->dispatch);
 	buffer_clear(&world->story);
+	log_open(LOG_SINK_STDERR, LOG_LEVEL_ERROR, "story", NULL);
+	buffer_clear(&world->log);
 }
 
 struct told_receipt {
@@ -424,20 +551,76 @@ world_submit(struct world *world, const char *sender, const char *recipients)
 	world_settle(world);
 }
 
+static void
+take_action(struct world *world, const struct action *action)
+{
+	if (action->kind == ACTION_COMMIT && world->keeps_commits) {
+		cr_assert_lt(world->commit_count, WORLD_KEPT_MAX);
+		world->commits[world->commit_count++] = action->commit;
+	} else if (action->kind == ACTION_COMMIT) {
+		commit(world, action->commit);
+	} else if (world->keeps_orders) {
+		cr_assert_lt(world->order_count, WORLD_KEPT_MAX);
+		world->orders[world->order_count++] = action->order;
+	} else {
+		carry_out(world, action->order);
+	}
+}
+
 void
 world_settle(struct world *world)
 {
 	struct action action;
+	int i = 0;
 
-	for (int i = 0; dispatch_next(world->dispatch, world->now, &action);
-	     i++) {
-		cr_assert_lt(i, 1000, "this does not come to an end: %s",
-		    buffer_to_text(&world->story));
-		if (action.kind == ACTION_COMMIT)
-			commit(world, action.commit);
-		else
-			carry_out(world, action.order);
-	}
+	do {
+		while (dispatch_next(world->dispatch, world->now, &action)) {
+			cr_assert_lt(i++, 10000,
+			    "this does not come to an end:"
+			    " %s",
+			    buffer_to_text(&world->story));
+			take_action(world, &action);
+		}
+	} while (dispatch_deadline(world->dispatch) <= world->now.mono_ms);
+}
+
+void
+world_let_go_order(struct world *world, size_t i)
+{
+	struct order *order = world->orders[i];
+
+	world->order_count--;
+	world->orders[i] = world->orders[world->order_count];
+	carry_out(world, order);
+}
+
+void
+world_let_go_commit(struct world *world)
+{
+	struct commit *first = world->commits[0];
+
+	world->commit_count--;
+	memmove(world->commits, world->commits + 1,
+	    world->commit_count * sizeof(struct commit *));
+	commit(world, first);
+}
+
+void
+world_let_go(struct world *world)
+{
+	world->keeps_orders = false;
+	world->keeps_commits = false;
+	while (world->commit_count > 0)
+		world_let_go_commit(world);
+	while (world->order_count > 0)
+		world_let_go_order(world, 0);
+	world_settle(world);
+}
+
+void
+world_jump(struct world *world, int64_t ms)
+{
+	world->now.wall_ms += ms;
 }
 
 void
@@ -461,36 +644,58 @@ world_pass(struct world *world, int64_t ms)
 	}
 }
 
+static void
+replay_segments(struct world *world)
+{
+	uint64_t first = world->disk == NULL ? 1 : UINT64_MAX;
+
+	for (struct world_message *one = world->disk; one != NULL;
+	     one = one->next)
+		if (one->place.segment < first)
+			first = one->place.segment;
+	for (uint64_t number = first; number <= current_segment(world);
+	     number++) {
+		struct journal_fact fact = {
+		    .kind = JOURNAL_SEGMENT,
+		    .segment = {.number = number, .fd = -1},
+		    .bytes = UNIT_BYTES * world->units_per_segment,
+		};
+		dispatch_recovered(world->dispatch, &fact, world->now);
+	}
+}
+
+static void
+replay_message(struct world *world, const struct world_message *one)
+{
+	struct journal_fact fact = {
+	    .kind = JOURNAL_MESSAGE,
+	    .id = one->message->id,
+	    .place = one->place,
+	    .envelope = &one->message->envelope,
+	    .size = one->message->body.len,
+	    .progress = &one->message->progress,
+	};
+
+	dispatch_recovered(world->dispatch, &fact, world->now);
+	fact.kind = JOURNAL_PROGRESS;
+	fact.place = one->progress_place;
+	if (fact.place.segment != 0)
+		dispatch_recovered(world->dispatch, &fact, world->now);
+}
+
 void
 world_crash(struct world *world)
 {
-	struct journal_fact segment = {
-	    .kind = JOURNAL_SEGMENT, .segment = {.number = 1, .fd = -1}};
-	uint64_t highest = 0;
+	uint64_t highest = dispatch_take_id(world->dispatch, 0);
 
+	forget_kept(world);
 	dispatch_free(world->dispatch);
 	make_dispatch(world);
-	dispatch_recovered(world->dispatch, &segment, world->now);
+	replay_segments(world);
 	for (struct world_message *one = world->disk; one != NULL;
-	     one = one->next) {
-		struct journal_fact fact = {
-		    .kind = JOURNAL_MESSAGE,
-		    .id = one->message->id,
-		    .segment = segment.segment,
-		    .place = one->place,
-		    .envelope = &one->message->envelope,
-		    .size = one->message->body.len,
-		    .progress = &one->message->progress,
-		};
-		dispatch_recovered(world->dispatch, &fact, world->now);
-		fact.kind = JOURNAL_PROGRESS;
-		fact.place = one->progress_place;
-		if (fact.place.segment != 0)
-			dispatch_recovered(world->dispatch, &fact, world->now);
-		if (fact.id > highest)
-			highest = fact.id;
-	}
-	dispatch_ready(world->dispatch, highest);
+	     one = one->next)
+		replay_message(world, one);
+	dispatch_ready(world->dispatch, highest - 1);
 	tell(world, "restarted");
 	world_settle(world);
 }

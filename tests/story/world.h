@@ -12,12 +12,20 @@
 #include <stdint.h>
 
 #define WORLD_UPSTREAMS 2
+#define WORLD_KEPT_MAX  256
 
 enum upstream_mood {
 	MOOD_GOOD,      /* takes everything */
 	MOOD_DOWN,      /* cannot be reached */
 	MOOD_TEMPORARY, /* 451 to every recipient */
 	MOOD_PERMANENT  /* 550 to every recipient */
+};
+
+/* Where a message cannot be read. */
+enum disk_mood {
+	DISK_GOOD,
+	DISK_TROUBLED, /* not now */
+	DISK_DAMAGED   /* never again */
 };
 
 struct world_message;
@@ -29,10 +37,27 @@ struct world {
 	int64_t start;
 	enum upstream_mood moods[WORLD_UPSTREAMS];
 	int disk_errno; /* commits fail with this; 0: they succeed */
+	enum disk_mood disk_mood;
+	/* Orders and commits are kept until world_let_go(). */
+	bool keeps_orders;
+	bool keeps_commits;
+	struct order *orders[WORLD_KEPT_MAX];
+	size_t order_count;
+	struct commit *commits[WORLD_KEPT_MAX];
+	size_t commit_count;
+	unsigned units_per_segment; /* 0: there is one segment */
+	unsigned drops;             /* of segments */
+	unsigned moves;
+	/* Recipients, durably: */
+	unsigned long delivered;
+	unsigned long returned;
+	unsigned long removed;
+	unsigned long accepted; /* of senders and of reports */
 
 	struct world_message *disk; /* what is durable */
 	uint32_t next_offset;
 	struct buffer story;
+	struct buffer log;
 	uint64_t first_id;
 };
 
@@ -49,10 +74,19 @@ void world_submit(
 void world_settle(struct world *world);
 /* Let time pass, stopping wherever something is to be done. */
 void world_pass(struct world *world, int64_t ms);
+/* What was kept is carried out, and whatever that leads to. */
+void world_let_go(struct world *world);
+/* One kept order, or the oldest kept commit, is carried out. */
+void world_let_go_order(struct world *world, size_t i);
+void world_let_go_commit(struct world *world);
+/* The wall clock jumps. */
+void world_jump(struct world *world, int64_t ms);
 /* The process dies and starts again on what is durable. */
 void world_crash(struct world *world);
 /* Messages that are durable. */
 size_t world_disk_size(const struct world *world);
+/* Recipients that wait in them. */
+size_t world_disk_waiting(const struct world *world);
 /* Number of the message, as the story counts them, to its id. */
 uint64_t world_id(const struct world *world, unsigned number);
 

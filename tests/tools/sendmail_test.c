@@ -47,6 +47,33 @@ content(size_t index)
 	return fake_door_content(&scene.intake.fake, index);
 }
 
+/* text with the caller's login for "$LOGIN"; valid until the next call. */
+static const char *
+expand(const char *text)
+{
+	static char expanded[4096];
+	const char *mark = strstr(text, "$LOGIN");
+
+	if (mark == NULL)
+		return text;
+	(void)snprintf(expanded, sizeof(expanded), "%.*s%s%s",
+	    (int)(mark - text), text, scene.login, mark + strlen("$LOGIN"));
+	return expanded;
+}
+
+static void
+expect_envelope(const char *name, size_t index, const char *expected)
+{
+	const char *envelope = sendmail_scene_envelope(&scene, index);
+	cr_expect_str_eq(envelope, expand(expected), "%s: %s", name, envelope);
+}
+
+static void
+expect_has(const char *name, const char *text, const char *expected)
+{
+	cr_expect(strstr(text, expand(expected)) != NULL, "%s: %s", name, text);
+}
+
 /* ---- accepted: the envelope, and what is in the content ---- */
 
 static const struct {
@@ -59,33 +86,34 @@ static const struct {
 } accepted[] = {
     {"cron", "sendmail -FCronDaemon -i -B8BITMIME -oem root",
 	"From: root (Cron Daemon)\nTo: root\nSubject: s\n\nout\n.\nput\n",
-	"root@example.org>admin@example.net",
+	"$LOGIN@example.org>admin@example.net",
 	"From: root@example.org (Cron Daemon)\r\nTo: root@example.org\r\n",
 	"CronDaemon"},
     {"cronie", "sendmail -FCronDaemon -i -B8BITMIME -oem -f <> root",
 	"From: \"(Cron Daemon)\" <root>\nTo: root\n\nx\n", ">admin@example.net",
 	"From: \"(Cron Daemon)\" <root@example.org>\r\n", NULL},
     {"at", "sendmail -i ada", "Subject: Output of your job\nTo: ada\n\nx\n",
-	"root@example.org>ada@example.org", "From: root <root@example.org>\r\n",
-	NULL},
+	"$LOGIN@example.org>ada@example.org",
+	"From: Me <$LOGIN@example.org>\r\n", NULL},
     {"anacron, a lone dot without -i", "sendmail -FAnacron -odi root",
 	"From: Anacron <root>\nTo: root\n\na\n.\nb\n",
-	"root@example.org>admin@example.net", "\r\n\r\na\r\n.\r\nb\r\n", NULL},
+	"$LOGIN@example.org>admin@example.net", "\r\n\r\na\r\n.\r\nb\r\n",
+	NULL},
     {"mdadm, sudo: -t without -i", "sendmail -t",
 	"To: root\nFrom: mdadm monitoring <root>\n\n.\n..\n.x\n",
-	"root@example.org>admin@example.net", "\r\n\r\n.\r\n..\r\n.x\r\n",
+	"$LOGIN@example.org>admin@example.net", "\r\n\r\n.\r\n..\r\n.x\r\n",
 	NULL},
     {"mutt", "sendmail -oem -oi -f a@x.example -B8BITMIME -- b@y.example",
 	"From: A <a@x.example>\nTo: b@y.example\n\nx\n",
 	"a@x.example>b@y.example", NULL, NULL},
     {"mailutils, our short name", "sendmail -oi -f ada@mail -t",
 	"To: b@y.example\n\nx\n", "ada@example.org>b@y.example",
-	"From: root <ada@example.org>\r\n", NULL},
+	"From: Me <ada@example.org>\r\n", NULL},
     {"PHP, CRLF", "sendmail -t -i -fuser@x.example",
 	"To: b@y.example\r\nSubject: s\r\n\r\na\r\nb\r\n",
 	"user@x.example>b@y.example", "\r\n\r\na\r\nb\r\n", "\r\r"},
     {"mixed line ends", "sendmail -i b", "Subject: s\r\n\na\rb\nc\r\n\r\n",
-	"root@example.org>b@example.org", "\r\n\r\na\r\nb\r\nc\r\n\r\n",
+	"$LOGIN@example.org>b@example.org", "\r\n\r\na\r\nb\r\nc\r\n\r\n",
 	"\r\r"},
     {"nodemailer keeps Bcc in the header",
 	"sendmail -i -f me@x.example b@y.example c@z.example",
@@ -93,34 +121,34 @@ static const struct {
 	"me@x.example>b@y.example,c@z.example", NULL, "Bcc"},
     {"-t and operands are united", "sendmail -t c@z.example b@y.example",
 	"To: b@y.example\nBcc: d@w.example\n\nx\n",
-	"root@example.org>c@z.example,b@y.example,d@w.example", NULL, "d@w"},
+	"$LOGIN@example.org>c@z.example,b@y.example,d@w.example", NULL, "d@w"},
     {"Resent fields", "sendmail -t",
 	"To: b@y.example\nResent-To: c@z.example\n\nx\n",
-	"root@example.org>c@z.example", "To: b@y.example\r\n", NULL},
+	"$LOGIN@example.org>c@z.example", "To: b@y.example\r\n", NULL},
     {"a mbox line", "sendmail b", "From a Mon Nov 23 05:52:00 2026\nTo: b\n\n",
-	"root@example.org>b@example.org", NULL, "From a"},
+	"$LOGIN@example.org>b@example.org", NULL, "From a"},
     {"Return-Path", "sendmail b", "Return-Path: <x@y>\nTo: b\n\nx\n",
-	"root@example.org>b@example.org", NULL, "Return-Path"},
+	"$LOGIN@example.org>b@example.org", NULL, "Return-Path"},
     {"-F for a missing From", "sendmail -F 'Ada L.' b", "To: b\n\nx\n",
-	"root@example.org>b@example.org",
-	"From: \"Ada L.\" <root@example.org>\r\n", NULL},
+	"$LOGIN@example.org>b@example.org",
+	"From: \"Ada L.\" <$LOGIN@example.org>\r\n", NULL},
     {"-F with From there", "sendmail -F Ada b", "From: c@x.example\n\nx\n",
-	"root@example.org>b@example.org", "From: c@x.example\r\n", "Ada"},
+	"$LOGIN@example.org>b@example.org", "From: c@x.example\r\n", "Ada"},
     {"-f '' is the null sender", "sendmail -f '' b", "To: b\n\nx\n",
-	">b@example.org", "From: root <root@example.org>\r\n", NULL},
+	">b@example.org", "From: Me <$LOGIN@example.org>\r\n", NULL},
     {"a sender that begins with a hyphen", "sendmail -f -OX b", "\nx\n",
 	"-OX@example.org>b@example.org", NULL, NULL},
     {"an operand behind operands", "sendmail b -bs --help", "\nx\n",
-	"root@example.org>b@example.org,-bs@example.org,--help@example.org",
+	"$LOGIN@example.org>b@example.org,-bs@example.org,--help@example.org",
 	NULL, NULL},
-    {"nothing at all", "sendmail b", "", "root@example.org>b@example.org",
-	"From: root <root@example.org>\r\n", NULL},
+    {"nothing at all", "sendmail b", "", "$LOGIN@example.org>b@example.org",
+	"From: Me <$LOGIN@example.org>\r\n", NULL},
     {"a body alone", "sendmail b", "no header here\n",
-	"root@example.org>b@example.org", "\r\n\r\nno header here\r\n", NULL},
+	"$LOGIN@example.org>b@example.org", "\r\n\r\nno header here\r\n", NULL},
     {"no line end at the end", "sendmail b", "To: b\n\nx",
-	"root@example.org>b@example.org", "\r\n\r\nx\r\n", NULL},
+	"$LOGIN@example.org>b@example.org", "\r\n\r\nx\r\n", NULL},
     {"UTF-8 addresses", "sendmail b\xc3\xa4@y.example", "\nx\n",
-	"root@example.org>b\xc3\xa4@y.example", NULL, NULL},
+	"$LOGIN@example.org>b\xc3\xa4@y.example", NULL, NULL},
 };
 
 Test(sendmail, hands_over_what_programs_send)
@@ -135,13 +163,10 @@ Test(sendmail, hands_over_what_programs_send)
 		    scene.output, "", "%s: %s", accepted[i].name, scene.output);
 		cr_assert_eq(scene.intake.fake.count, i + 1, "%s: no message",
 		    accepted[i].name);
-		const char *envelope = sendmail_scene_envelope(&scene, i);
-		cr_expect_str_eq(envelope, accepted[i].envelope, "%s: %s",
-		    accepted[i].name, envelope);
+		expect_envelope(accepted[i].name, i, accepted[i].envelope);
 		char *text = content(i);
 		if (accepted[i].has != NULL)
-			cr_expect(strstr(text, accepted[i].has) != NULL,
-			    "%s: %s", accepted[i].name, text);
+			expect_has(accepted[i].name, text, accepted[i].has);
 		if (accepted[i].lacks != NULL)
 			cr_expect(strstr(text, accepted[i].lacks) == NULL,
 			    "%s: %s", accepted[i].name, text);
@@ -357,8 +382,8 @@ Test(sendmail, tells_of_a_recipient_that_is_refused)
 	cr_expect_eq(strncmp(scene.errors,
 			 "sendmail: b@y.example refused: 550 5.7.1 ", 40),
 	    0, "%s", scene.errors);
-	cr_expect_str_eq(
-	    sendmail_scene_envelope(&scene, 0), "root@example.org>a@x.example");
+	expect_envelope(
+	    "a refused recipient", 0, "$LOGIN@example.org>a@x.example");
 	run("sendmail b@y.example c@y.example", "\nx\n");
 	cr_expect_eq(scene.status, EX_UNAVAILABLE);
 	cr_expect_eq(scene.intake.fake.count, 1);
@@ -392,11 +417,28 @@ Test(sendmail, drops_mail_where_nobody_listens)
 	    "X-Receiver: <b> NOTIFY=NEVER\r\n"
 	    "X-Receiver: <c@z.example> NOTIFY=NEVER\r\n"
 	    "Date: d\r\n"
-	    "From: root <a@x.example>\r\n"
+	    "From: Me <a@x.example>\r\n"
 	    "\r\n"
 	    "na\xc3\xafve\r\n.\r\n",
 	    "%s", text);
 	free(text);
+}
+
+Test(sendmail, drops_several_files_for_many_recipients)
+{
+	struct buffer line;
+
+	sendmail_scene_stop(&scene);
+	buffer_init(&line, 65536);
+	buffer_append_text(&line, "Bcc: ");
+	for (int i = 0; i < 1100; i++)
+		buffer_printf(
+		    &line, "%sr%d@x.example", i == 0 ? "" : ",\n ", i);
+	buffer_append_text(&line, "\n\nx\n");
+	sendmail_scene_run(&scene, "sendmail -t", buffer_bytes(&line), NULL);
+	cr_expect_eq(scene.status, EX_OK, "%s", scene.errors);
+	cr_expect_eq(sendmail_scene_dropped_files(&scene), 3);
+	buffer_clear(&line);
 }
 
 Test(sendmail, dates_what_it_drops)

@@ -57,6 +57,18 @@ def lo_up():
                     struct.pack("16sh14x", b"lo", flags))
 
 
+def lo_add(address):
+    """Make the network (/24) of an address that is not loopback's our own.
+
+    To a daemon all of it is foreign: it judges by the address.
+    """
+    siocsifaddr = 0x8916
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, siocsifaddr, struct.pack(
+            "16sHH4s8x", b"lo:1", socket.AF_INET, 0,
+            socket.inet_aton(address)))
+
+
 def mount(what, where, kind="", options="", bind=False):
     """Only seen in here, and gone with us."""
     ms_bind, ms_rec = 4096, 16384

@@ -17,9 +17,12 @@ from . import box, tap
 
 ROOT = os.environ.get("POSTRIDER_TEST_ROOT", "/var/cache/postrider-tests/root")
 PACKAGES = """
-    swaks curl s-nail bsd-mailx mutt git git-email php-cli msmtp ca-certificates
+    swaks curl s-nail bsd-mailx mutt git git-email
+    libmailtools-perl php-cli msmtp ca-certificates
     python3-aiosmtpd openssl postfix libsasl2-modules libsasl2-modules-db
     sasl2-bin systemd systemd-sysv dbus procps cron
+    libc-ares2 libconfig9 libevent-2.1-7 libevent-openssl-2.1-7 libgsasl18
+    libidn2-0 libjansson4 libssl3 libxxhash0
 """.split()
 STAMP = "var/lib/postrider-tests.packages"
 LOG = "var/log/postrider-tests.log"
@@ -170,7 +173,8 @@ class Guest:
                 result.stdout.decode(errors="replace")))
         return result
 
-    def start(self, *command, output=subprocess.DEVNULL, environment={}):
+    def start(self, *command, output=subprocess.DEVNULL, environment={},
+              **options):
         return box.start(["chroot", self.root, *command],
-                         stdout=output, stderr=subprocess.STDOUT,
-                         env=self.environment(**environment))
+                         stdout=output, stderr=sys.stderr,
+                         env=self.environment(**environment), **options)

@@ -14,7 +14,8 @@ from . import box, tap
 CONFIG = """
 identity  = {{ hostname = "relay.example"; origin = "site.example"; }};
 root      = "ops@site.example";
-listen    = ( {{ socket = "smtp.sock"; }}, {{ tcp = "127.0.0.1:{tcp_port}"; }} );
+listen    = ( {{ socket = "smtp.sock"; }},
+              {{ tcp = "127.0.0.1:{tcp_port}"; }} {doors} );
 queue     = {{ directory = "queue"; {queue} }};
 drop      = {{ directory = "drop"; settle = "{settle}"; }};
 admin     = {{ socket = "admin.sock"; }};
@@ -65,12 +66,12 @@ class _LocalHTTP(http.client.HTTPConnection):
 
 class Relay:
     def __init__(self, *upstreams, queue=RETRY, limits="", settle="100ms",
-                 more="", start=True):
+                 doors="", more="", start=True):
         self.folder = os.path.join(box.folder(), "relay")
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o755)
         self.settings = {"queue": queue, "limits": limits, "settle": settle,
-                         "more": more, "tcp_port": 0,
+                         "doors": doors, "more": more, "tcp_port": 0,
                          "upstreams": ", ".join(upstreams)}
         self.process = None
         self.log_at_start = 0
@@ -179,10 +180,13 @@ class Relay:
 
     @property
     def tcp_port(self):
+        return self.port_at("127.0.0.1")
+
+    def port_at(self, host):
         for address in self.status()["listeners"]:
-            if (match := re.fullmatch(r"127\.0\.0\.1:(\d+)", address)):
+            if (match := re.fullmatch(re.escape(host) + r":(\d+)", address)):
                 return int(match[1])
-        raise AssertionError("no TCP door")
+        raise AssertionError("no TCP door at " + host)
 
     # -- sending --
 

@@ -1,0 +1,179 @@
+/* What is due: outcomes to be sent again, orders, alarms, segments. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/dispatch_private.h"
+
+#include <stdio.h>
+
+static void
+push_order(struct dispatch *dispatch, struct order *order)
+{
+	struct ready_order *ready = memory_new(sizeof(*ready));
+
+	ready->order = order;
+	STAILQ_INSERT_TAIL(&dispatch->orders, ready, siblings);
+}
+
+struct order *
+dispatch_take(
+    struct dispatch *dispatch, struct ledger_entry *entry, enum order_kind kind)
+{
+	struct order *order = order_new(kind, entry->id);
+
+	order->route = entry->route;
+	order->settlement.route = entry->route;
+	order->where = ledger_where(dispatch->ledger, entry);
+	order->was_held = entry->state == LEDGER_HELD;
+	order->due = dispatch_due(entry);
+	if (kind != ORDER_ATTEMPT)
+		dispatch->chores++;
+	ledger_move(dispatch->ledger, entry, LEDGER_IN_FLIGHT);
+	push_order(dispatch, order);
+	return order;
+}
+
+/* ---- commits ---- */
+
+static bool
+step_failed_commits(struct dispatch *dispatch, struct clock_time now)
+{
+	struct commit *commit = STAILQ_FIRST(&dispatch->failed);
+	if (commit == NULL || commit->again_at > now.mono_ms)
+		return false;
+
+	STAILQ_REMOVE_HEAD(&dispatch->failed, siblings);
+	dispatch->failed_count--;
+	dispatch_push_commit(dispatch, commit);
+	return true;
+}
+
+static bool
+step_drop(struct dispatch *dispatch)
+{
+	uint64_t segment;
+
+	if (!ledger_take_droppable(dispatch->ledger, &segment))
+		return false;
+	dispatch_push_commit(dispatch, commit_new(COMMIT_DROP, segment));
+	return true;
+}
+
+/* ---- alarms ---- */
+
+static void
+take_with_reason(struct dispatch *dispatch, struct ledger_entry *entry,
+    enum order_kind kind, const char *reason)
+{
+	struct order *order = dispatch_take(dispatch, entry, kind);
+
+	/* Cut where it does not fit. */
+	(void)snprintf(order->reason, sizeof(order->reason), "%s", reason);
+}
+
+/*
+ * Its lifetime is over.  Where its route is open, one more attempt decides,
+ * now; and it is looked at again, should that not come to pass.
+ */
+static void
+end_life(struct dispatch *dispatch, struct ledger_entry *entry,
+    const char *reason, struct clock_time now)
+{
+	if (reason[0] != '\0') {
+		take_with_reason(dispatch, entry, ORDER_EXPIRE, reason);
+		return;
+	}
+	if (dispatch_due(entry) > now.mono_ms)
+		ledger_wait(dispatch->ledger, entry, entry->route, now.mono_ms,
+		    now.mono_ms);
+	ledger_set_alarm(
+	    dispatch->ledger, entry, now.mono_ms + DISPATCH_REROUTE_MS);
+}
+
+/* A message has come of age: give up, tell of the delay, or find another way.
+ */
+static void
+handle_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
+    struct clock_time now)
+{
+	const char *reason = dispatch_route_reason(dispatch, entry->route);
+
+	if (entry->state != LEDGER_WAITING)
+		return; /* it is set anew when it waits again */
+	if (dispatch_has_expired(dispatch, entry, now))
+		end_life(dispatch, entry, reason, now);
+	else if (dispatch_wants_notice(dispatch, entry, now))
+		take_with_reason(dispatch, entry, ORDER_DELAY, reason);
+	else if (reason[0] != '\0' && (entry->flags & FLAG_MANY_ROUTES) &&
+	    dispatch_due(entry) <= now.mono_ms)
+		(void)dispatch_take(dispatch, entry, ORDER_REROUTE);
+	else
+		dispatch_set_alarm(dispatch, entry, dispatch_due(entry), now);
+}
+
+static bool
+step_alarm(struct dispatch *dispatch, struct clock_time now)
+{
+	if (dispatch->chores >= DISPATCH_CHORES_MAX)
+		return false;
+	struct ledger_entry *entry =
+	    ledger_take_alarm(dispatch->ledger, now.mono_ms);
+	if (entry == NULL)
+		return false;
+
+	handle_alarm(dispatch, entry, now);
+	return true;
+}
+
+/* ---- attempts ---- */
+
+static bool
+step_due(struct dispatch *dispatch, struct clock_time now)
+{
+	struct ledger_entry *entry = ledger_due(dispatch->ledger, now.mono_ms);
+	unsigned upstream;
+	if (entry == NULL)
+		return false;
+	if (!dispatch_find_upstream(
+		dispatch, entry->route, now.mono_ms, &upstream)) {
+		/* Open routes are kept in step; this one was not. */
+		dispatch_refresh_routes(dispatch, now.mono_ms);
+		return true;
+	}
+	struct order *order = dispatch_take(dispatch, entry, ORDER_ATTEMPT);
+	order->upstream = upstream;
+	order->is_last = dispatch_has_expired(dispatch, entry, now);
+	dispatch_upstream_started(dispatch, upstream, now.mono_ms);
+	return true;
+}
+
+/* ---- segments ---- */
+
+static bool
+step_move(struct dispatch *dispatch, struct clock_time now)
+{
+	if (dispatch->moving || dispatch->move_at > now.mono_ms)
+		return false;
+	dispatch->move_at = 0;
+	struct ledger_entry *entry =
+	    ledger_pinning(dispatch->ledger, dispatch->options.segment_size);
+	if (entry == NULL)
+		return false;
+
+	dispatch->moving = true;
+	(void)dispatch_take(dispatch, entry, ORDER_LOAD);
+	return true;
+}
+
+bool
+dispatch_step(struct dispatch *dispatch, struct clock_time now)
+{
+	if (step_failed_commits(dispatch, now) || step_drop(dispatch))
+		return true;
+	if (dispatch->stopped)
+		return false;
+	if (dispatch->reopen_at <= now.mono_ms)
+		dispatch_refresh_routes(dispatch, now.mono_ms);
+	return dispatch_verbs_step(dispatch, now) ||
+	    step_alarm(dispatch, now) || step_due(dispatch, now) ||
+	    step_move(dispatch, now);
+}

@@ -1,0 +1,35 @@
+/*
+ * Which segments a directory holds, and in which order.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "queue/quarantine.h"
+#include "queue/segment.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INVENTORY_SPARE "spare"
+
+struct inventory {
+	struct segment_file *segments; /* owned, oldest first, open */
+	size_t count;
+	uint64_t highest_generation;
+	bool has_spare; /* there is a file of that name */
+};
+
+/* Tells of a whole file that was put aside. text is borrowed for the call. */
+typedef void (*inventory_problem_fn)(const char *text, void *ctx);
+
+/*
+ * Look through the directory.  A file whose header is damaged, or that does not
+ * follow the one before it, is put into quarantine, and problem_fn is told.  On
+ * failure everything is closed.
+ *
+ * ERROR_CONFIG: a segment's format is not ours.
+ */
+bool inventory_take(int directory_fd, const struct quarantine *quarantine,
+    inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
+    struct error *error) MUST_USE;

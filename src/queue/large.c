@@ -1,0 +1,116 @@
+#include "queue/large.h"
+
+#include "base/memory.h"
+#include "message/message.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The large body of a unit, or NULL. */
+static const struct body *
+body_of(const struct unit *unit)
+{
+	for (size_t i = 0; i < unit->count; i++) {
+		const struct record *record = &unit->records[i];
+		if (record->type == RECORD_MESSAGE &&
+		    record->body->name[0] != '\0')
+			return record->body;
+	}
+	return NULL;
+}
+
+/* The one that is to be synced; NULL, too, for a unit that has failed. */
+static const struct body *
+pending_body(const struct unit *unit)
+{
+	return unit->error.kind == ERROR_NONE ? body_of(unit) : NULL;
+}
+
+void
+large_sync(const struct disk *disk, int directory_fd, struct unit *const *units,
+    size_t count)
+{
+	bool has_any = false;
+	struct error error;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct body *body = pending_body(units[i]);
+		if (body == NULL)
+			continue;
+		has_any = true;
+		if (!disk_sync(disk, body->fd, &units[i]->error))
+			(void)error_context(
+			    &units[i]->error, "large/%s", body->name);
+	}
+	if (!has_any || disk_sync_directory(disk, directory_fd, &error))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (pending_body(units[i]) != NULL)
+			units[i]->error = error;
+	}
+}
+
+bool
+large_remove(
+    const struct disk *disk, int directory_fd, uint64_t id, struct error *error)
+{
+	struct queue_id name = queue_id_of(id);
+
+	if (disk->unlink(disk->ctx, directory_fd, name.text) != 0 &&
+	    errno != ENOENT)
+		return error_system(error, "remove large/%s", name.text);
+	return true;
+}
+
+struct orphan_search {
+	large_is_live_fn is_live_fn;
+	void *ctx;
+	uint64_t *ids; /* owned */
+	size_t count;
+};
+
+static bool
+note_orphan(const char *name, void *ctx)
+{
+	struct orphan_search *search = ctx;
+	uint64_t id;
+
+	if (!queue_id_parse(bytes_of(name), &id) ||
+	    search->is_live_fn(id, search->ctx))
+		return true;
+	search->ids = memory_resize_array(
+	    search->ids, search->count + 1, sizeof(search->ids[0]));
+	search->ids[search->count++] = id;
+	return true;
+}
+
+static bool
+remove_orphan(const struct disk *disk, int directory_fd,
+    const struct quarantine *quarantine, uint64_t id, struct error *error)
+{
+	struct queue_id name = queue_id_of(id);
+
+	if (quarantine == NULL)
+		return large_remove(disk, directory_fd, id, error);
+	return quarantine_take(
+	    quarantine, directory_fd, name.text, name.text, error);
+}
+
+bool
+large_remove_orphans(const struct disk *disk, int directory_fd,
+    const struct quarantine *quarantine, large_is_live_fn is_live_fn, void *ctx,
+    size_t *out_removed, struct error *error)
+{
+	struct orphan_search search = {.is_live_fn = is_live_fn, .ctx = ctx};
+	bool is_ok = true;
+
+	if (disk->list(disk->ctx, directory_fd, note_orphan, &search) != 0)
+		is_ok = error_system(error, "list large/");
+	for (size_t i = 0; is_ok && i < search.count; i++)
+		is_ok = remove_orphan(
+		    disk, directory_fd, quarantine, search.ids[i], error);
+	free(search.ids);
+	if (is_ok)
+		*out_removed = search.count;
+	return is_ok;
+}

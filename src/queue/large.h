@@ -1,0 +1,34 @@
+/*
+ * Bodies too large to lie in a segment: a file each, by queue id, in large/.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "queue/disk.h"
+#include "queue/quarantine.h"
+#include "queue/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Tells whether the message is in the queue. */
+typedef bool (*large_is_live_fn)(uint64_t id, void *ctx);
+
+/*
+ * Make the large bodies of these units durable, and their names: before
+ * anything tells of them.  A unit whose body fails says so in its error; units
+ * that have an error already are passed over.
+ */
+void large_sync(const struct disk *disk, int directory_fd,
+    struct unit *const *units, size_t count);
+/* True, too, where it is gone already. */
+bool large_remove(const struct disk *disk, int directory_fd, uint64_t id,
+    struct error *error) MUST_USE;
+/*
+ * Remove those of no live message, or, where quarantine is not NULL, put them
+ * there.  Files that are not named by an id stay.
+ */
+bool large_remove_orphans(const struct disk *disk, int directory_fd,
+    const struct quarantine *quarantine, large_is_live_fn is_live_fn, void *ctx,
+    size_t *out_removed, struct error *error) MUST_USE;

@@ -1,0 +1,92 @@
+#include "queue/quarantine.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define FILE_MODE 0600
+#define PART_NAME "part" /* of a copy that is being written */
+#define PIECE_LEN ((size_t)64 * 1024)
+
+/* Up to the next piece's end; what cannot be read is zeros. */
+static bool
+copy_piece(const struct quarantine *quarantine, int from_fd, uint64_t from,
+    int to_fd, uint64_t to, size_t len, struct error *error)
+{
+	char *piece = memory_new(len);
+	size_t got;
+
+	bool is_ok = disk_read_some(
+	    quarantine->disk, from_fd, piece, len, from, &got, error);
+	if (is_ok || error->number == EIO)
+		is_ok = disk_write_at(
+		    quarantine->disk, to_fd, piece, len, to, error);
+	free(piece);
+	return is_ok;
+}
+
+static bool
+copy_stretch(const struct quarantine *quarantine, int from_fd, uint64_t offset,
+    uint64_t len, int to_fd, struct error *error)
+{
+	for (uint64_t done = 0; done < len;) {
+		uint64_t left = len - done;
+		size_t size = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
+		if (!copy_piece(quarantine, from_fd, offset + done, to_fd, done,
+			size, error))
+			return false;
+		done += size;
+	}
+	return disk_sync(quarantine->disk, to_fd, error);
+}
+
+static bool
+is_kept(const struct quarantine *quarantine, const char *name)
+{
+	const struct disk *disk = quarantine->disk;
+	int fd =
+	    disk->open(disk->ctx, quarantine->directory_fd, name, O_RDONLY, 0);
+
+	if (fd >= 0)
+		(void)disk->close(disk->ctx, fd); /* only asked */
+	return fd >= 0;
+}
+
+bool
+quarantine_keep(const struct quarantine *quarantine, const char *name, int fd,
+    uint64_t offset, uint64_t len, bool *out_is_new, struct error *error)
+{
+	const struct disk *disk = quarantine->disk;
+	int to_fd;
+
+	*out_is_new = !is_kept(quarantine, name);
+	if (!*out_is_new)
+		return true;
+	if (!disk_open(disk, quarantine->directory_fd, PART_NAME,
+		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, FILE_MODE, &to_fd,
+		error))
+		return false;
+	bool is_ok = copy_stretch(quarantine, fd, offset, len, to_fd, error);
+	(void)disk->close(disk->ctx, to_fd); /* synced, or given up */
+	if (is_ok &&
+	    disk->rename(disk->ctx, quarantine->directory_fd, PART_NAME,
+		quarantine->directory_fd, name) != 0)
+		is_ok = error_system(error, "rename to corrupt/%s", name);
+	return is_ok &&
+	    disk_sync_directory(disk, quarantine->directory_fd, error);
+}
+
+bool
+quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
+    const char *from, const char *name, struct error *error)
+{
+	const struct disk *disk = quarantine->disk;
+
+	if (disk->rename(disk->ctx, from_directory_fd, from,
+		quarantine->directory_fd, name) != 0)
+		return error_system(
+		    error, "rename %s to corrupt/%s", from, name);
+	return disk_sync_directory(disk, quarantine->directory_fd, error);
+}

@@ -1,0 +1,26 @@
+/*
+ * What could not be read, kept octet for octet in the directory corrupt/.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "queue/disk.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct quarantine {
+	const struct disk *disk; /* borrowed */
+	int directory_fd;        /* borrowed */
+};
+
+/*
+ * Copy a stretch of a file to name, durably; what cannot be read is zeros
+ * there. *out_is_new is false where it has been done before.
+ */
+bool quarantine_keep(const struct quarantine *quarantine, const char *name,
+    int fd, uint64_t offset, uint64_t len, bool *out_is_new,
+    struct error *error) MUST_USE;
+/* Put a whole file of another directory there, durably. */
+bool quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
+    const char *from, const char *name, struct error *error) MUST_USE;

@@ -1,0 +1,223 @@
+/* Disks that fill up and fail, clocks that jump, routes that are blocked. */
+#include "daemon/dispatch.h"
+#include "story/world.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct route_rule one_route[] = {
+    {.upstreams = {0}, .upstream_count = 1},
+};
+static const struct route_rule two_routes[] = {
+    {.recipient = "*@inner.example", .upstreams = {1}, .upstream_count = 1},
+    {.upstreams = {0}, .upstream_count = 1},
+};
+
+static struct world world;
+
+static void
+begin(void)
+{
+	world_init(&world, one_route, 1);
+}
+
+static void
+end(void)
+{
+	world_clear(&world);
+}
+
+TestSuite(trouble, .init = begin, .fini = end);
+
+static bool
+told(const char *text)
+{
+	char *story = buffer_to_text(&world.story);
+	bool found = strstr(story, text) != NULL;
+
+	free(story);
+	return found;
+}
+
+static unsigned
+times_told(const char *text)
+{
+	char *story = buffer_to_text(&world.story);
+	unsigned times = 0;
+
+	for (const char *at = strstr(story, text); at != NULL;
+	     at = strstr(at + 1, text))
+		times++;
+	free(story);
+	return times;
+}
+
+/* ---- disks ---- */
+
+Test(trouble, takes_mail_again_once_the_disk_has_room)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world.disk_errno = ENOSPC;
+	world_submit(&world, "a@x.example", "c@y.example");
+	world_pass(&world, 2 * CLOCK_MINUTE);
+	cr_expect(told("2 refused: disk full"));
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 1);
+	world.disk_errno = 0;
+	world.moods[0] = MOOD_GOOD;
+	world_submit(&world, "a@x.example", "d@y.example");
+	cr_expect(told("3 accepted"));
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_eq(world_disk_size(&world), 0);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
+}
+
+Test(trouble, does_not_spin_where_messages_cannot_be_read)
+{
+	world.moods[0] = MOOD_DOWN;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world.disk_mood = DISK_TROUBLED;
+	/* Past its lifetime, and each try fails: world_pass() would notice. */
+	world_pass(&world, 6 * CLOCK_DAY);
+	cr_expect_eq(world_disk_size(&world), 1, "nothing is given up unread");
+	world.disk_mood = DISK_GOOD;
+	world_pass(&world, 2 * CLOCK_MINUTE);
+	cr_expect(told("1 expired, report to a@x.example"));
+}
+
+/* ---- clocks ---- */
+
+Test(trouble, goes_by_the_steady_clock_whatever_the_wall_clock_does)
+{
+	static const int64_t jumps[] = {
+	    CLOCK_DAY, -CLOCK_DAY, 3650 * CLOCK_DAY, -3650 * CLOCK_DAY};
+
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		world_clear(&world);
+		begin();
+		world.moods[0] = MOOD_TEMPORARY;
+		world_submit(&world, "a@x.example", "b@y.example");
+		world_jump(&world, jumps[i]);
+		world_submit(&world, "a@x.example", "c@y.example");
+		world_pass(&world, CLOCK_DAY);
+		cr_expect_geq(times_told("1 via first: 0 delivered, 0 failed"),
+		    200, "it is tried as before");
+		cr_expect_not(told("1 failed"), "and not given up early");
+		world_pass(&world, 4 * CLOCK_DAY + 10 * CLOCK_MINUTE);
+		cr_expect(told("1 via first: 0 delivered, 1 failed"),
+		    "given up in time after a jump of %lld",
+		    (long long)jumps[i]);
+		cr_expect(told("2 via first: 0 delivered, 1 failed"));
+	}
+}
+
+Test(trouble, tries_once_more_where_a_restart_finds_the_time_over)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world_jump(&world, 3650 * CLOCK_DAY);
+	world.moods[0] = MOOD_GOOD;
+	buffer_empty(&world.story);
+	world_crash(&world);
+	cr_expect(told("1 via first: 1 delivered, 0 failed, 0 waiting"));
+	cr_expect_not(told("report"));
+}
+
+Test(trouble, keeps_trying_where_a_restart_finds_it_from_the_future)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world_jump(&world, -3650 * CLOCK_DAY);
+	world_crash(&world);
+	world_pass(&world, 4 * CLOCK_DAY);
+	cr_expect_not(told("1 failed"));
+	world_pass(&world, CLOCK_DAY + CLOCK_HOUR);
+	cr_expect(told("1 via first: 0 delivered, 1 failed"));
+}
+
+/* ---- routes ---- */
+
+Test(trouble, backs_off_on_one_route_while_another_is_blocked)
+{
+	world_clear(&world);
+	world_init(&world, two_routes, 2);
+	world.moods[0] = MOOD_TEMPORARY;
+	world.moods[1] = MOOD_DOWN;
+	world_submit(&world, "a@x.example", "b@inner.example c@y.example");
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_leq(times_told("1 via first"), 16,
+	    "every 5 minutes and in between, not every 30 s");
+	cr_expect_geq(times_told("1 via first"), 8);
+}
+
+Test(trouble, waits_where_no_route_leads)
+{
+	world_clear(&world);
+	world_init(&world, one_route, 0);
+	world_submit(&world, "a@x.example", "b@y.example");
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(
+	    ledger_count(dispatch_ledger(world.dispatch), LEDGER_WAITING), 2,
+	    "it, and the notice of its delay");
+	world_pass(&world, 5 * CLOCK_DAY);
+	cr_expect(told("1 expired, report to a@x.example"));
+}
+
+/* ---- segments ---- */
+
+Test(trouble, moves_what_pins_the_oldest_segment)
+{
+	world.units_per_segment = 4;
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "old@y.example");
+	dispatch_do(world.dispatch, DISPATCH_HOLD, NULL, 0, NULL, NULL, NULL);
+	world_settle(&world);
+	world.moods[0] = MOOD_GOOD;
+	for (int i = 0; i < 100; i++)
+		world_submit(&world, "a@x.example", "b@y.example");
+	cr_expect_gt(world.moves, 0);
+	cr_expect_gt(world.drops, 20);
+	cr_expect_lt(ledger_segment_count(dispatch_ledger(world.dispatch)), 10);
+	world_crash(&world);
+	cr_expect_eq(
+	    ledger_count(dispatch_ledger(world.dispatch), LEDGER_HELD), 1);
+}
+
+Test(trouble, moves_others_though_one_cannot_be_read)
+{
+	static const enum disk_mood moods[] = {DISK_TROUBLED, DISK_DAMAGED};
+
+	for (size_t i = 0; i < 2; i++) {
+		world_clear(&world);
+		begin();
+		world.units_per_segment = 4;
+		world.moods[0] = MOOD_TEMPORARY;
+		world_submit(&world, "a@x.example", "old@y.example");
+		dispatch_do(
+		    world.dispatch, DISPATCH_HOLD, NULL, 0, NULL, NULL, NULL);
+		world_settle(&world);
+		world.moods[0] = MOOD_GOOD;
+		world.keeps_orders = true;
+		for (int j = 0; j < 40 && world.moves == 0; j++) {
+			world_submit(&world, "a@x.example", "b@y.example");
+			while (world.order_count > 0) {
+				bool is_old =
+				    world.orders[0]->id == world_id(&world, 1);
+				world.disk_mood = is_old ? moods[i] : DISK_GOOD;
+				world_let_go_order(&world, 0);
+				world_settle(&world);
+			}
+		}
+		world.disk_mood = DISK_GOOD;
+		world_let_go(&world);
+		world_pass(&world, 2 * CLOCK_MINUTE);
+		for (int j = 0; j < 40; j++)
+			world_submit(&world, "a@x.example", "b@y.example");
+		cr_expect_lt(
+		    ledger_segment_count(dispatch_ledger(world.dispatch)), 20,
+		    "mood %zu: %zu", i,
+		    ledger_segment_count(dispatch_ledger(world.dispatch)));
+	}
+}
