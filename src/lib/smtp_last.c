@@ -50,6 +50,9 @@ is_setting(enum smtp_stage stage, int code)
 static enum smtp_class
 class_of_code(enum smtp_stage stage, int code, size_t accepted)
 {
+	/* DATA that is not answered by 354 has sent nothing. */
+	if (stage == SMTP_S_DATA && code / 100 == 2)
+		return SMTP_C_TEMP;
 	if (code >= 200 && code < 400)
 		return SMTP_C_OK;
 	if (is_opening(stage))

@@ -165,11 +165,15 @@ Test(mail, is_in_doubt_once_the_dot_was_sent)
 
 Test(mail, believes_no_reply_that_came_too_early)
 {
-	static const struct row row = {"the final one with 354",
-	    START RCPT "\n" OK "C:data\nR:354 go\\r\\n250 ok\\r\\n\nD\n", one,
-	    SMTP_E_PROTO, -1, SMTP_S_BODY, SMTP_C_TEMP, "T"};
+	static const struct row rows[] = {
+	    {"the final one with 354",
+		START RCPT "\n" OK "C:data\nR:354 go\\r\\n250 ok\\r\\n\nD\n",
+		one, SMTP_E_PROTO, -1, SMTP_S_BODY, SMTP_C_TEMP, "T"},
+	    {"250 to DATA", START RCPT "\n" OK "C:data\nS:250 ok\n", one,
+		SMTP_E_PROTO, -1, SMTP_S_DATA, SMTP_C_TEMP, "T"},
+	};
 
-	check(&row, NULL);
+	CHECK(rows);
 }
 
 /* ---- what we say ---- */
