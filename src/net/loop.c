@@ -20,6 +20,10 @@ struct loop {
 	bool now_is_known; /* in this turn */
 	bool is_running;
 	bool is_stopped;
+	/* The base is another's: a turn of ours is an event on it. */
+	struct event *turn_event; /* owned; NULL: the base is ours */
+	bool is_turning;
+	bool is_freed; /* within the turn */
 };
 
 struct loop_watch {
@@ -95,21 +99,74 @@ loop_new(void)
 	return loop;
 }
 
+/* ---- on another's base ---- */
+
+static void
+release(struct loop *loop)
+{
+	while (!TAILQ_EMPTY(&loop->tasks))
+		run_tasks(loop);
+	if (loop->turn_event != NULL)
+		event_free(loop->turn_event);
+	else
+		event_base_free(loop->base);
+	free(loop);
+}
+
+static void
+ask_for_turn(struct loop *loop)
+{
+	const struct timeval at_once = {0};
+
+	if (event_add(loop->turn_event, &at_once) != 0)
+		abort_without_event("event loop");
+}
+
+static void
+turn_came(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loop *loop = ctx;
+	(void)fd;
+	(void)what;
+
+	loop->is_turning = true;
+	run_tasks(loop);
+	loop->is_turning = false;
+	if (loop->is_freed)
+		release(loop);
+	else if (!TAILQ_EMPTY(&loop->tasks))
+		ask_for_turn(loop);
+}
+
+struct loop *
+loop_new_in(struct event_base *base)
+{
+	struct loop *loop = memory_new(sizeof(*loop));
+
+	loop->base = base;
+	loop->turn = 1;
+	TAILQ_INIT(&loop->tasks);
+	loop->turn_event = evtimer_new(base, turn_came, loop);
+	if (loop->turn_event == NULL)
+		abort_without_event("event loop");
+	return loop;
+}
+
 void
 loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	while (!TAILQ_EMPTY(&loop->tasks))
-		run_tasks(loop);
-	event_base_free(loop->base);
-	free(loop);
+	if (loop->is_turning)
+		loop->is_freed = true;
+	else
+		release(loop);
 }
 
 void
 loop_run(struct loop *loop)
 {
-	assert(!loop->is_running);
+	assert(!loop->is_running && loop->turn_event == NULL);
 	loop->is_running = true;
 	while (!loop->is_stopped)
 		run_turn(loop);
@@ -154,6 +211,8 @@ loop_later(struct loop *loop, struct loop_task *task)
 		return;
 	task->turn = loop->turn;
 	TAILQ_INSERT_TAIL(&loop->tasks, task, entry);
+	if (loop->turn_event != NULL && !loop->is_turning)
+		ask_for_turn(loop);
 }
 
 void

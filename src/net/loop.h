@@ -19,7 +19,13 @@ struct event_base;
 
 /* Aborts where no loop can be had (out of descriptors at start). */
 struct loop *loop_new(void);
-/* After all that lives on it was freed; runs the tasks that this left. */
+/*
+ * A loop within base, the caller's, who runs it: not for loop_run().  base must
+ * outlive the loop.
+ */
+struct loop *loop_new_in(struct event_base *base);
+/* After all that lives on it was freed; runs the tasks that this left.  Within
+ * a task of a loop that was made by loop_new_in(), at that task's end. */
 void loop_free(struct loop *loop);
 /* Run until loop_stop(); at once over where that was called before. */
 void loop_run(struct loop *loop);

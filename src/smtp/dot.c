@@ -90,10 +90,43 @@ encode_some(struct dot_encoder *encoder, struct bytes content, bool dots,
 	return 1;
 }
 
+/* How the octets end that went out last. */
+static void
+note_raw(struct dot_encoder *encoder, struct bytes line)
+{
+	const char last = line.data[line.len - 1];
+	const bool is_crlf =
+	    line.len > 1 ? line.data[line.len - 2] == '\r' : encoder->after_cr;
+
+	encoder->last = last == '\n' ? '\n' : 0;
+	encoder->ends_bare = last == '\n' && !is_crlf;
+	encoder->after_cr = last == '\r';
+}
+
+/* Line by line, each with the end that it has. */
+static void
+encode_raw(struct dot_encoder *encoder, struct bytes content, bool dots,
+    struct buffer *output)
+{
+	while (content.len > 0) {
+		const struct bytes line =
+		    bytes_first(content, bytes_index(content, '\n') + 1);
+		if (dots && encoder->last == '\n' && line.data[0] == '.')
+			buffer_append_char(output, '.');
+		buffer_append(output, line);
+		note_raw(encoder, line);
+		content = bytes_from(content, line.len);
+	}
+}
+
 void
 dot_encode(struct dot_encoder *encoder, struct bytes content, bool dots,
     struct buffer *output)
 {
+	if (encoder->raw) {
+		encode_raw(encoder, content, dots, output);
+		return;
+	}
 	while (content.len > 0)
 		content = bytes_from(
 		    content, encode_some(encoder, content, dots, output));
@@ -102,7 +135,7 @@ dot_encode(struct dot_encoder *encoder, struct bytes content, bool dots,
 void
 dot_encode_end(struct dot_encoder *encoder, bool dots, struct buffer *output)
 {
-	if (encoder->after_cr || encoder->last != '\n')
+	if (encoder->after_cr || encoder->last != '\n' || encoder->ends_bare)
 		encode_newline(encoder, output);
 	if (dots)
 		buffer_append(output, BYTES(".\r\n"));

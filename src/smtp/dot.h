@@ -16,7 +16,11 @@
 
 struct dot_encoder {
 	int last;      /* '\n' at the start of a line, else 0 */
-	bool after_cr; /* a CR is held back until the octet behind it is seen */
+	bool after_cr; /* a CR is held back until the octet behind it is seen;
+			  raw: it is out already */
+	bool raw; /* set after init: lines end in LF and stay as they are; only
+		     leading dots are doubled */
+	bool ends_bare; /* raw: the last line end was an LF alone */
 };
 
 void dot_encoder_init(struct dot_encoder *encoder);

@@ -220,7 +220,7 @@ smtp_client_start_content(
 	assert(smtp_client_is_idle(client));
 
 	client->now = now;
-	add_transaction(client, smtp_transaction_new_bare(replies));
+	add_transaction(client, smtp_transaction_new_bare(client, replies));
 }
 
 void

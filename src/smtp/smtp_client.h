@@ -113,6 +113,8 @@ struct smtp_client_options {
 	bool no_pipelining;
 	bool no_chunking;
 	bool no_initial_response; /* AUTH: wait for the first challenge */
+	/* DATA: only dots are seen to; lone CRs and LFs go out as they are. */
+	bool raw_lines;
 	enum smtp_verbs verbs;
 	/* ms by phase; 0: the default of RFC 5321 4.5.3.2; CLOCK_NEVER: none */
 	int64_t timeout_ms[SMTP_PHASE_COUNT];
@@ -123,6 +125,8 @@ struct smtp_client_options {
 struct smtp_client_recipient {
 	struct bytes address;
 	struct rcpt_params params;
+	/* Further parameters as they are, blanks between; may be all zeroes. */
+	struct bytes more;
 };
 
 /*
@@ -135,6 +139,7 @@ struct smtp_client_recipient {
 struct smtp_client_message {
 	struct bytes sender; /* empty: the null sender */
 	struct mail_params params;
+	struct bytes more; /* as in a recipient, behind those of params */
 	const struct smtp_client_recipient *recipients;
 	size_t recipient_count; /* at least 1 */
 	void *ctx;

@@ -175,7 +175,8 @@ struct smtp_transaction *smtp_transaction_new(struct smtp_client *client,
     const struct smtp_client_message *message,
     struct smtp_outcome *out_refusal);
 /* Content after a "354" that the caller saw himself. */
-struct smtp_transaction *smtp_transaction_new_bare(unsigned finals);
+struct smtp_transaction *smtp_transaction_new_bare(
+    const struct smtp_client *client, unsigned finals);
 void smtp_transaction_free(struct smtp_transaction *transaction);
 /* Send the next thing where that may be now: true where something was done. */
 bool smtp_transaction_advance(

@@ -432,14 +432,16 @@ become_known(struct smtp_client *client, const struct smtp_outcome *outcome)
 		tell(client, outcome);
 }
 
-/* Permanent: the next mechanism may do better, as long as there is one. */
+/* Permanent: the next mechanism may do better, as long as there is one; but
+ * 503 says that we are logged in already. */
 static void
 be_refused(struct smtp_client *client, struct smtp_outcome outcome)
 {
 	if (client->is_cancelled)
 		outcome.text =
 		    BYTES("challenge not understood, login cancelled");
-	if (outcome.code / 100 == 5 && next_mechanism(client) != NULL)
+	if (outcome.code / 100 == 5 && outcome.code != 503 &&
+	    next_mechanism(client) != NULL)
 		smtp_phase_enter(client, SMTP_PHASE_AUTH, NULL);
 	else
 		refuse(client, &outcome);

@@ -79,13 +79,14 @@ find_obstacle(
 /* ---- life ---- */
 
 struct smtp_transaction *
-smtp_transaction_new_bare(unsigned finals)
+smtp_transaction_new_bare(const struct smtp_client *client, unsigned finals)
 {
 	struct smtp_transaction *transaction = memory_new(sizeof(*transaction));
 
 	transaction->next = SMTP_PHASE_CONTENT;
 	transaction->finals_due = finals;
 	dot_encoder_init(&transaction->encoder);
+	transaction->encoder.raw = client->options->raw_lines;
 	return transaction;
 }
 
@@ -113,7 +114,8 @@ smtp_transaction_new(struct smtp_client *client,
 		*out_refusal = obstacle;
 		return NULL;
 	}
-	struct smtp_transaction *transaction = smtp_transaction_new_bare(1);
+	struct smtp_transaction *transaction =
+	    smtp_transaction_new_bare(client, 1);
 	transaction->message = message;
 	transaction->next = first_phase(client);
 	transaction->chunked = may_chunk(client);

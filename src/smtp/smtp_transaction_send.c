@@ -43,6 +43,15 @@ smtp_transaction_send_rset(
 	transaction->next = SMTP_PHASE_MAIL;
 }
 
+static void
+append_more(struct buffer *line, struct bytes more)
+{
+	if (more.len == 0)
+		return;
+	buffer_append_char(line, ' ');
+	buffer_append(line, more);
+}
+
 /* What smtplib writes in lower case. */
 static void
 append_mail_params(struct smtp_client *client,
@@ -59,6 +68,7 @@ append_mail_params(struct smtp_client *client,
 		params.has_size = false;
 	}
 	params_write_mail(line, &params, offered);
+	append_more(line, transaction->message->more);
 }
 
 void
@@ -132,6 +142,7 @@ begin_rcpt(struct smtp_client *client, struct smtp_transaction *transaction)
 	buffer_append(line, recipient->address);
 	buffer_append_char(line, '>');
 	params_write_rcpt(line, &recipient->params, client->extensions.offered);
+	append_more(line, recipient->more);
 	if (!smtp_wire_is_line(&client->wire))
 		return smtp_outcome_not_offered(phase, 553, "5.1.3",
 		    "the address or a parameter is more than one line");

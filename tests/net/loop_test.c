@@ -2,6 +2,7 @@
 #include "net/loop.h"
 
 #include <criterion/criterion.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -291,4 +292,60 @@ Test(loop, leaves_no_descriptor_behind)
 	for (int i = 0; i < 10; i++)
 		loop_free(loop_new());
 	cr_expect_eq(open_descriptors(), before);
+}
+
+/* ---- on a base of another ---- */
+
+static void
+stop_base(void *ctx)
+{
+	struct probe *probe = ctx;
+
+	count_task(ctx);
+	event_base_loopbreak(loop_base(probe->loop));
+}
+
+Test(loop, runs_its_turns_on_the_base_of_another)
+{
+	struct event_base *base = event_base_new();
+	struct loop *loop = loop_new_in(base);
+	struct probe probe = probe_on(loop);
+
+	probe.asks_again = true;
+	loop_task_init(&probe.task, count_task, &probe);
+	loop_timer_init(&probe.timer, loop, stop_base, &probe);
+	loop_later(loop, &probe.task);
+	cr_expect_eq(probe.calls, 0);
+	loop_timer_set(&probe.timer, loop_now(loop).mono_ms + 20);
+	event_base_dispatch(base);
+	cr_expect_eq(probe.calls, 4, "%d", probe.calls);
+	loop_timer_clear(&probe.timer);
+	loop_free(loop);
+	event_base_free(base);
+}
+
+static void
+free_loop(void *ctx)
+{
+	struct probe *probe = ctx;
+
+	count_task(ctx);
+	loop_free(probe->loop);
+}
+
+Test(loop, may_be_freed_within_its_turn_on_the_base_of_another)
+{
+	struct event_base *base = event_base_new();
+	struct loop *loop = loop_new_in(base);
+	struct probe first = probe_on(loop);
+	struct probe second = probe_on(loop);
+
+	loop_task_init(&first.task, free_loop, &first);
+	loop_task_init(&second.task, count_task, &second);
+	loop_later(loop, &first.task);
+	loop_later(loop, &second.task);
+	event_base_dispatch(base);
+	cr_expect_eq(first.calls, 1);
+	cr_expect_eq(second.calls, 1);
+	event_base_free(base);
 }

@@ -89,6 +89,40 @@ decode(struct decoded *decoded, struct bytes input, bool dots, size_t piece)
 		    &decoded->content, dot_decode_end(&decoded->decoder));
 }
 
+Test(dot, leaves_lines_as_they_are_where_told_however_it_is_cut)
+{
+	static const struct {
+		const char *content, *data;
+	} rows[] = {
+	    {"", ".\r\n"},
+	    {"a\r\n", "a\r\n.\r\n"},
+	    {"a", "a\r\n.\r\n"},
+	    {"a\n", "a\n\r\n.\r\n"},
+	    {"a\r", "a\r\r\n.\r\n"},
+	    {".\n.\r.\n", "..\n..\r.\n\r\n.\r\n"},
+	    {".\r\n..\r\n", "..\r\n...\r\n.\r\n"},
+	};
+	struct dot_encoder encoder;
+	struct buffer output;
+
+	buffer_init(&output, 1000);
+	for (size_t i = 0; i < COUNT(rows) * 5; i++) {
+		const size_t piece = i % 5 == 0 ? 100 : i % 5;
+		struct bytes content = bytes_of(rows[i / 5].content);
+		buffer_empty(&output);
+		dot_encoder_init(&encoder);
+		encoder.raw = true;
+		for (; content.len > 0; content = bytes_from(content, piece))
+			dot_encode(&encoder, bytes_first(content, piece), true,
+			    &output);
+		dot_encode_end(&encoder, true, &output);
+		cr_expect(bytes_is(buffer_bytes(&output), rows[i / 5].data),
+		    "%zu by %zu: %.*s", i / 5, piece,
+		    BYTES_ARGS(buffer_bytes(&output)));
+	}
+	buffer_clear(&output);
+}
+
 Test(dot, decodes_from_the_wire_however_it_is_cut)
 {
 	static const struct {

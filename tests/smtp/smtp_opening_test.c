@@ -214,6 +214,11 @@ static const struct dialogue logins[] = {
 				"S: 535 5.7.8 no\nC: AUTH LOGIN c3R1ZGVudA==\n"
 				"S: 534 5.7.9 no\n" QUIT_AND("AUTH 534 5.7.9"),
 	.options = {IN_TLS, STUDENT}},
+    {.name = "503 says that we are in already: no other mechanism",
+	.text =
+	    AUTH("PLAIN LOGIN") "C: AUTH PLAIN AHN0dWRlbnQAc2VjcmV0\n"
+				"S: 503 5.5.1 in\n" QUIT_AND("AUTH 503 5.5.1"),
+	.options = {IN_TLS, STUDENT}},
     {.name = "a temporary failure ends it",
 	.text = AUTH("PLAIN LOGIN") "C: AUTH PLAIN AHN0dWRlbnQAc2VjcmV0\n"
 				    "S: 454 4.7.0 later\n" QUIT_AND(

@@ -42,6 +42,42 @@ static const struct dialogue_message messages[] = {
     {DIALOGUE_MESSAGE("a@x.example", strange, 2), "Hi\n", 0},
 };
 
+/* Parameters that only the caller knows; line ends as they are. */
+static const struct smtp_client_recipient further[] = {
+    {.address = {"b@y.example", 11},
+	.params = {.original = {"", 0}},
+	.more = {"A=1 B", 5}},
+};
+
+static const struct dialogue_message further_messages[] = {
+    {{.sender = {"a@x.example", 11},
+	 .params = {.has_size = true,
+	     .size_bytes = 3,
+	     .envelope_id = {"", 0},
+	     .auth = {"", 0}},
+	 .more = {"HOLDFOR=5", 9},
+	 .recipients = further,
+	 .recipient_count = 1},
+	"Hi\n", 0},
+};
+
+Test(smtp_transaction, appends_further_parameters_as_they_are)
+{
+	const struct dialogue dialogue = {
+	    .name = "further",
+	    .messages = further_messages,
+	    .text = GREETED(
+		"S: 250-SIZE\n") "O: send 1\n"
+				 "C: MAIL FROM:<a@x.example> SIZE=3 "
+				 "HOLDFOR=5\n" OK
+				 "C: RCPT TO:<b@y.example> A=1 B\n" OK
+				 "E: RECIPIENT 1.0 RCPT 250\n" DATA GO HI SENT
+				 "E: DONE 1 end of data 250 2.0.0\n",
+	};
+
+	dialogue_check(&dialogue);
+}
+
 #define TALK(title, ...)                                                       \
 	{                                                                      \
 		.name = title, .messages = messages, .text = __VA_ARGS__       \

@@ -1,0 +1,425 @@
+#include "base/memory.h"
+#include "lib/smtp_order.h"
+#include "smtp/extensions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what comes of it ---- */
+
+static enum smtp_stage
+stage_of(const struct smtp_client_event *event)
+{
+	return smtp_last_stage_of(event->outcome.phase);
+}
+
+static void
+note_recipient(struct smtp *session, const struct smtp_client_event *event)
+{
+	const struct smtp_outcome *outcome = &event->outcome;
+
+	smtp_last_set_result(
+	    session, &session->results[event->recipient], outcome);
+	session->mail.is_sent = true;
+	if (outcome->phase == SMTP_PHASE_RCPT && outcome->code / 100 == 2)
+		session->accepted++;
+}
+
+/* Every recipient that was not refused, or not heard of, has this outcome. */
+static void
+note_done(struct smtp *session, const struct smtp_outcome *outcome)
+{
+	for (size_t i = 0; i < session->results_len; i++) {
+		struct smtp_result *result = &session->results[i];
+		const bool is_open = result->code == 0 ||
+		    (result->stage == SMTP_S_RCPT && result->cls == SMTP_C_OK);
+		if (is_open)
+			smtp_last_set_result(session, result, outcome);
+	}
+}
+
+static bool
+hear(struct smtp *session, const struct smtp_client_event *event)
+{
+	if (event->kind == SMTP_CLIENT_RECIPIENT) {
+		note_recipient(session, event);
+		return true;
+	}
+	if (event->kind == SMTP_CLIENT_DONE) {
+		note_done(session, &event->outcome);
+		session->mail.is_sent |=
+		    event->outcome.kind != SMTP_NOT_OFFERED ||
+		    stage_of(event) != SMTP_S_MAIL;
+	}
+	return false;
+}
+
+static bool
+has_any_accepted(const struct smtp *session)
+{
+	for (size_t i = 0; i < session->results_len; i++)
+		if (session->results[i].stage == SMTP_S_DOT &&
+		    session->results[i].cls == SMTP_C_OK)
+			return true;
+	return false;
+}
+
+/* The words of smtplib for where it was refused. */
+static int
+err_of_refusal(const struct smtp *session)
+{
+	switch (session->stage) {
+	case SMTP_S_MAIL:
+		return SMTP_E_SENDER;
+	case SMTP_S_RCPT:
+		return SMTP_E_RECIPIENTS;
+	case SMTP_S_DATA:
+	case SMTP_S_BODY:
+	case SMTP_S_DOT:
+		return SMTP_E_DATA;
+	case SMTP_S_CONNECT:
+	case SMTP_S_GREETING:
+	case SMTP_S_EHLO:
+	case SMTP_S_STARTTLS:
+	case SMTP_S_AUTH:
+	case SMTP_S_RSET:
+	case SMTP_S_QUIT:
+	case SMTP_S_CMD:
+		break;
+	}
+	return SMTP_E_RESPONSE;
+}
+
+static void
+reset(struct smtp *session, int err)
+{
+	(void)err; /* the first failure is what is told */
+	smtp_call_end(session, session->mail.err);
+}
+
+/* The server forgets what came to nothing, as smtplib sees to. */
+static void
+give_up(struct smtp *session, int err)
+{
+	if (session->client == NULL || !session->mail.is_sent) {
+		smtp_call_end(session, err);
+		return;
+	}
+	session->mail.err = err;
+	session->keeps_last = true;
+	smtp_link_phase(session, SMTP_PHASE_RSET, reset);
+}
+
+static void
+sent(struct smtp *session, int err)
+{
+	if (err == SMTP_OK && has_any_accepted(session))
+		smtp_call_end(session, SMTP_OK);
+	else if (err == SMTP_OK)
+		give_up(session,
+		    smtp_last_refused(session, err_of_refusal(session)));
+	else if (err == SMTP_E_NOTSUPP && session->stage == SMTP_S_RCPT)
+		give_up(session, SMTP_E_RECIPIENTS);
+	else
+		give_up(session, err);
+}
+
+/* ---- sending ---- */
+
+static void
+declare_size(struct smtp *session, struct mail_params *params)
+{
+	const struct smtp_content *content = &session->content;
+
+	params->has_size = content->has_size && !session->mail.has_size;
+	params->size_bytes = content->size;
+}
+
+/* 8-bit content: declared, or converted; false where it cannot be. */
+static bool
+declare_body(
+    struct smtp *session, struct mail_params *params, struct error *error)
+{
+	struct smtp_content *content = &session->content;
+	const bool may_convert =
+	    session->settings.convert_8bit && content->read == NULL;
+
+	if (!content->is_8bit || session->mail.has_body)
+		return true;
+	if (smtp_has_extn(session, "8bitmime")) {
+		params->body = MAIL_BODY_8BITMIME;
+		return true;
+	}
+	if (session->mail.raw)
+		return true; /* as smtplib: it goes out undeclared */
+	if (may_convert)
+		return smtp_content_convert(content, error);
+	return error_set(
+	    error, ERROR_DATA, "the server does not take 8-bit content");
+}
+
+/* Views of mail, which stays as it is until the call ends. */
+static void
+make_message(struct smtp *session, const struct mail_params *params)
+{
+	struct smtp_mail *mail = &session->mail;
+	const bool esmtp = session->is_esmtp;
+
+	mail->list = memory_array(mail->count, sizeof(*mail->list));
+	for (size_t i = 0; i < mail->count; i++)
+		mail->list[i] = (struct smtp_client_recipient){
+		    .address = bytes_of(mail->recipients[i]),
+		    .params = RCPT_PARAMS_NONE,
+		    .more = esmtp ? bytes_trim(bytes_of(mail->more_rcpt))
+				  : BYTES_NONE,
+		};
+	mail->message = (struct smtp_client_message){
+	    .sender = bytes_of(mail->sender),
+	    .params = *params,
+	    .more = esmtp ? bytes_trim(bytes_of(mail->more)) : BYTES_NONE,
+	    .recipients = mail->list,
+	    .recipient_count = mail->count,
+	};
+}
+
+/* Hold the options of what is not offered, as smtplib does. */
+static int
+check_server(struct smtp *session)
+{
+	if (session->mail.wants_utf8 && session->is_esmtp &&
+	    !smtp_has_extn(session, "smtputf8"))
+		return smtp_last_fail(session, SMTP_E_NOTSUPP, SMTP_S_MAIL,
+		    "SMTPUTF8 not supported by server");
+	if (!smtp_client_can_send(session->client))
+		return smtp_last_fail(session, SMTP_E_RESPONSE, SMTP_S_EHLO,
+		    "the server takes no more messages in this session");
+	return SMTP_OK;
+}
+
+static void
+send_now(struct smtp *session, int err)
+{
+	struct mail_params params = MAIL_PARAMS_NONE;
+	struct error error;
+
+	if (err == SMTP_OK)
+		err = check_server(session);
+	if (err != SMTP_OK) {
+		smtp_call_end(session, err);
+		return;
+	}
+	params.utf8 = session->mail.wants_utf8 && session->is_esmtp;
+	params.require_tls = session->mail.wants_require_tls;
+	if (!declare_body(session, &params, &error)) {
+		smtp_call_end(session,
+		    smtp_last_fail(session, SMTP_E_NOTSUPP, SMTP_S_MAIL,
+			error_text(&error)));
+		return;
+	}
+	declare_size(session, &params);
+	make_message(session, &params);
+	session->options.raw_lines = session->mail.raw;
+	smtp_link_message(session, hear, sent);
+}
+
+/* ---- what is to be sent ---- */
+
+static void
+take_options(struct smtp_mail *mail, const char *const *options,
+    const char *const *rcpt_options)
+{
+	struct buffer more;
+
+	buffer_init(&more, SMTP_ORDER_MAX);
+	mail->has_body = smtp_order_has_option(options, "BODY");
+	mail->has_size = smtp_order_has_option(options, "SIZE");
+	mail->wants_utf8 = smtp_order_has_option(options, "SMTPUTF8");
+	mail->wants_require_tls = smtp_order_has_option(options, "REQUIRETLS");
+	for (; options != NULL && *options != NULL; options++) {
+		const struct bytes option = bytes_of(*options);
+		/* The core writes these two itself. */
+		if (!bytes_is_nocase(option, "SMTPUTF8") &&
+		    !bytes_is_nocase(option, "REQUIRETLS"))
+			buffer_printf(&more, " %s", *options);
+	}
+	mail->more = buffer_to_text(&more);
+	buffer_empty(&more);
+	smtp_order_options(&more, rcpt_options);
+	mail->more_rcpt = buffer_to_text(&more);
+	buffer_clear(&more);
+}
+
+/* NULL, told, where address cannot be said. */
+static char *
+take_address(struct smtp *session, const char *address, int *out_err)
+{
+	char *bare = smtp_addr_only(address);
+
+	if (bare == NULL) {
+		*out_err = smtp_last_fail(session, SMTP_E_INVAL, SMTP_S_MAIL,
+		    "several addresses where there should be one");
+		return NULL;
+	}
+	const struct bytes bytes = bytes_of(bare);
+	if (bytes_contains(bytes, '\n') || bytes_contains(bytes, '\r'))
+		*out_err = smtp_order_check(session, bytes);
+	else if (!session->mail.wants_utf8 && !bytes_is_ascii(bytes))
+		*out_err = smtp_last_fail(session, SMTP_E_ENCODING, SMTP_S_MAIL,
+		    "an address is not ASCII, and SMTPUTF8 was not said");
+	if (*out_err == SMTP_OK)
+		return bare;
+	free(bare);
+	return NULL;
+}
+
+static int
+take_recipients(struct smtp *session, const char *const *to)
+{
+	struct smtp_mail *mail = &session->mail;
+	size_t count = 0;
+	int err = SMTP_OK;
+
+	while (to[count] != NULL)
+		count++;
+	mail->recipients = memory_array(count, sizeof(*mail->recipients));
+	smtp_last_clear_results(session);
+	for (; mail->count < count; mail->count++) {
+		char *address = take_address(session, to[mail->count], &err);
+		if (address == NULL)
+			return err;
+		mail->recipients[mail->count] = address;
+		(void)smtp_last_add_result(session, to[mail->count]);
+	}
+	return SMTP_OK;
+}
+
+/* The call is begun, the content known. */
+static int
+begin_mail(struct smtp *session, const char *from, const char *const *to,
+    bool raw, const char *const *mail_opts, const char *const *rcpt_opts)
+{
+	struct smtp_mail *mail = &session->mail;
+	int err = SMTP_OK;
+
+	session->stage = SMTP_S_MAIL;
+	mail->raw = session->settings.raw_eol && raw;
+	take_options(mail, mail_opts, rcpt_opts);
+	mail->sender = take_address(session, from, &err);
+	if (mail->sender != NULL)
+		err = take_recipients(session, to);
+	if (err != SMTP_OK)
+		return smtp_call_refuse(
+		    session, err, smtp_last_errmsg(session));
+	smtp_greet_begin(session, send_now);
+	return smtp_call_go(session);
+}
+
+/* ---- the interface ---- */
+
+/* Nothing to do is an error before anything else is looked at. */
+static bool
+begin_call(struct smtp *session, const char *const *to, smtp_done_fn fn,
+    void *arg, int *out_err)
+{
+	if (to != NULL && to[0] != NULL)
+		return smtp_call_begin_connected(session, fn, arg, out_err);
+	if (smtp_call_begin(session, fn, arg, out_err)) {
+		session->stage = SMTP_S_RCPT;
+		*out_err =
+		    smtp_call_refuse(session, SMTP_E_INVAL, "no recipients");
+	}
+	return false;
+}
+
+static int
+begin_memory(struct smtp *session, const char *from, const char *const *to,
+    struct bytes content, bool raw, const char *const *mail_opts,
+    const char *const *rcpt_opts, smtp_done_fn fn, void *arg)
+{
+	int err = SMTP_OK;
+
+	if (!begin_call(session, to, fn, arg, &err))
+		return err;
+	smtp_content_of_memory(
+	    &session->content, content, raw && session->settings.raw_eol);
+	return begin_mail(session, from, to, raw, mail_opts, rcpt_opts);
+}
+
+int
+smtp_sendmail(struct smtp *s, const char *from, const char *const *to,
+    const void *msg, size_t n, int fix_eol, const char *const *mail_opts,
+    const char *const *rcpt_opts)
+{
+	return smtp_call_wait(s,
+	    begin_memory(s, from, to, bytes_make(msg, n), fix_eol == 0,
+		mail_opts, rcpt_opts, NULL, NULL));
+}
+
+int
+smtp_sendmail_async(struct smtp *s, const char *from, const char *const *to,
+    smtp_read_fn rd, void *rdarg, uint64_t size_hint, int flags,
+    const char *const *mail_opts, const char *const *rcpt_opts, smtp_done_fn cb,
+    void *arg)
+{
+	const bool raw = (flags & SMTP_SEND_RAW) != 0;
+	int err = SMTP_OK;
+
+	if (!begin_call(s, to, cb, arg, &err))
+		return err;
+	smtp_content_of_function(
+	    &s->content, rd, rdarg, size_hint, (flags & SMTP_SEND_8BIT) != 0);
+	return begin_mail(s, from, to, raw, mail_opts, rcpt_opts);
+}
+
+int
+smtp_sendmail_fn(struct smtp *s, const char *from, const char *const *to,
+    smtp_read_fn rd, void *arg, uint64_t size_hint, int flags,
+    const char *const *mail_opts, const char *const *rcpt_opts)
+{
+	return smtp_call_wait(s,
+	    smtp_sendmail_async(s, from, to, rd, arg, size_hint, flags,
+		mail_opts, rcpt_opts, NULL, NULL));
+}
+
+/* SMTPUTF8 and BODY=8BITMIME behind options, where not there; to be freed. */
+static const char **
+international_options(const char *const *options)
+{
+	size_t count = 0;
+
+	while (options != NULL && options[count] != NULL)
+		count++;
+	const char **all = memory_array(count + 3, sizeof(*all));
+	for (size_t i = 0; i < count; i++)
+		all[i] = options[i];
+	if (!smtp_order_has_option(options, "SMTPUTF8"))
+		all[count++] = "SMTPUTF8";
+	if (!smtp_order_has_option(options, "BODY"))
+		all[count++] = "BODY=8BITMIME";
+	return all;
+}
+
+int
+smtp_send_message_async(struct smtp *s, const struct smtp_msg *m,
+    const char *const *mail_opts, const char *const *rcpt_opts, smtp_done_fn cb,
+    void *arg)
+{
+	const char **options =
+	    smtp_msg_international(m) ? international_options(mail_opts) : NULL;
+	size_t len = 0;
+	const void *data = smtp_msg_data(m, &len);
+	const int err = begin_memory(s, smtp_msg_from(m), smtp_msg_to(m),
+	    bytes_make(data, len), false, options != NULL ? options : mail_opts,
+	    rcpt_opts, cb, arg);
+
+	free(options);
+	return err;
+}
+
+int
+smtp_send_message(struct smtp *s, const struct smtp_msg *m,
+    const char *const *mail_opts, const char *const *rcpt_opts)
+{
+	return smtp_call_wait(
+	    s, smtp_send_message_async(s, m, mail_opts, rcpt_opts, NULL, NULL));
+}

@@ -1,0 +1,280 @@
+/*
+ * The inside of a session of the public interface, for the files that make it
+ * up:
+ *
+ *   smtp_session.c   life, settings, what the server said
+ *   smtp_call.c      one call: its beginning, its steps, its end
+ *   smtp_link.c      the connection and the client core on it
+ *   smtp_connect.c   from a host to a connection with a greeting
+ *   smtp_last.c      what came of it, in the words of the interface
+ *   smtp_greet.c     EHLO, HELO, STARTTLS
+ *   smtp_login.c     AUTH
+ *   smtp_order.c     single commands
+ *   smtp_content.c   where content comes from
+ *   smtp_mail.c      sendmail
+ *   smtp_trace.c     the lines of smtp_set_debug()
+ *
+ * A call is a row of steps.  Each is begun by an order to the core (or by
+ * connecting), and when it is over its smtp_step_fn begins the next one, or
+ * ends the call.  A step runs within smtp_link_pump(), whoever called it.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "lib/postrider/smtp.h"
+#include "lib/smtp_content.h"
+#include "net/conn.h"
+#include "net/resolver.h"
+#include "net/socket_address.h"
+#include "smtp/smtp_client.h"
+
+#include <stdbool.h>
+
+/* err: SMTP_OK where a reply was read, or what it waited for happened. */
+typedef void smtp_step_fn(struct smtp *session, int err);
+/* True: the event is seen to, and the step goes on. */
+typedef bool smtp_hear_fn(
+    struct smtp *session, const struct smtp_client_event *event);
+
+enum smtp_link_state {
+	SMTP_LINK_NONE,
+	SMTP_LINK_RESOLVING,
+	SMTP_LINK_CONNECTING,
+	SMTP_LINK_SECURING,
+	SMTP_LINK_TALKING
+};
+
+struct smtp_settings {
+	char
+	    *local_hostname; /* owned, as all texts here; NULL: not yet known */
+	char *tls_name;      /* or NULL */
+	struct socket_address source;
+	bool has_source;
+	enum smtp_tls tls;
+	struct ssl_ctx_st *ssl_ctx; /* borrowed; or NULL */
+	bool lmtp;
+	bool raw_eol;
+	bool convert_8bit;
+	bool auth_in_clear;
+	unsigned default_port; /* 0: by protocol */
+	int64_t timeout_ms;    /* smtp_set_timeout(); 0: not called */
+	int64_t session_ms;    /* 0: none */
+	int64_t phase_ms[SMTP_PHASE_COUNT];
+};
+
+struct smtp_debug {
+	int level;
+	smtp_debug_fn fn;
+	void *arg;
+	struct buffer reply; /* the lines of the one being read */
+	int data_replies;    /* smtplib's "data:" lines still to come */
+};
+
+/* What a mail or its recipients are; texts are owned. */
+struct smtp_mail {
+	char *sender;
+	char **recipients;
+	size_t count;
+	char *more;      /* parameters of MAIL as given */
+	char *more_rcpt; /* of every RCPT */
+	bool wants_utf8;
+	bool wants_require_tls;
+	bool has_body; /* BODY= is among more */
+	bool has_size;
+	bool raw;
+	struct smtp_client_message message;
+	struct smtp_client_recipient *list; /* owned; views of recipients */
+	bool is_sent;                       /* anything of it */
+	int err; /* to be told when the RSET is over */
+};
+
+struct smtp {
+	struct loop *loop;
+	bool is_foreign; /* the loop is on the caller's base */
+	struct smtp_settings settings;
+	struct smtp_debug debug;
+
+	/* The call under way. */
+	bool is_busy;
+	smtp_done_fn done; /* NULL: blocking */
+	void *done_arg;
+	int result;
+	struct loop_task done_task;
+
+	/* The step under way; NULL: none, and nothing is read. */
+	smtp_step_fn *then;
+	smtp_step_fn *after; /* of a row of steps that serves several calls */
+	smtp_hear_fn *hear;  /* or NULL */
+	bool drains;         /* over once the output has left */
+	bool is_step_over;
+	bool keeps_last; /* what comes is not told by smtp_last_*() */
+	int step_err;
+	enum smtp_phase command; /* what SMTP_PHASE_COMMAND stands for */
+	int failure;             /* what SMTP_FAILED stands for */
+
+	/* The connection. */
+	enum smtp_link_state state;
+	struct resolver *resolver; /* made at need */
+	struct resolver_query *query;
+	struct resolver_address *addresses; /* owned */
+	size_t address_count;
+	size_t address;
+	char *host; /* owned; without port; NULL: unknown */
+	bool is_local;
+	bool is_secure;
+	bool is_first; /* the handshake comes before the greeting */
+	bool is_over;  /* the core said so */
+	bool is_pumping;
+	bool wants_220;
+	struct conn *conn;
+	struct smtp_client *client;
+	struct smtp_client_options options; /* of client */
+	struct tls_context *tls;            /* made at need */
+	bool tls_verifies;                  /* tls was made so */
+	int64_t session_deadline;
+
+	/* What the server said. */
+	char *ehlo_text; /* owned; NULL: none */
+	char *helo_text;
+	char **names; /* of extensions, and behind each its parameters; owned */
+	size_t names_len;
+	bool is_esmtp;
+	bool is_utf8; /* SMTPUTF8 was said to MAIL */
+
+	/* What came of the last call. */
+	int code;
+	char *text; /* owned */
+	size_t text_len;
+	char enhanced[16];
+	enum smtp_class cls;
+	enum smtp_stage stage;
+	int number;
+	char *why; /* owned */
+
+	struct smtp_result *results; /* owned, with their texts */
+	size_t results_len;
+	size_t accepted; /* RCPTs since MAIL */
+
+	/* What calls need while they are under way. */
+	struct smtp_mail mail;
+	struct smtp_content content;
+	size_t finals; /* LMTP: the result that the next final reply is for */
+	unsigned finals_due;
+	struct bytes raw; /* smtp_send(): what is left */
+	char *user;       /* owned, secret */
+	char *password;
+	char *mechanism;
+	smtp_auth_fn auth_fn;
+	void *auth_arg;
+	bool auth_initial;
+	unsigned challenges;
+	struct tls_context *tls_now; /* borrowed: of this STARTTLS */
+	struct tls_context *tls_own; /* of a caller's SSL_CTX */
+	char *tls_name_now;
+};
+
+/* ---- smtp_session.c ---- */
+
+/* Text in place of *field, which is freed; text may be NULL. */
+void smtp_session_set(char **field, const char *text);
+void smtp_session_set_secret(char **field, const char *text);
+const char *smtp_session_hello(struct smtp *session);
+/* What EHLO said holds no more. */
+void smtp_session_forget_server(struct smtp *session);
+/* Take the names of extensions out of an EHLO reply. */
+void smtp_session_learn(struct smtp *session);
+/* Milliseconds for phase as the core wants them; 0: its default. */
+int64_t smtp_session_timeout(const struct smtp *session, enum smtp_phase phase);
+
+/* ---- smtp_call.c ---- */
+
+/* False where session cannot be used so: *out_err is to be returned. */
+bool smtp_call_begin(
+    struct smtp *session, smtp_done_fn fn, void *arg, int *out_err);
+/* The same, which also needs a connection. */
+bool smtp_call_begin_connected(
+    struct smtp *session, smtp_done_fn fn, void *arg, int *out_err);
+/* It could not be begun after all; returns err, told by why. */
+int smtp_call_refuse(struct smtp *session, int err, const char *why);
+/* All that the call was given is released; its fn is called later.  Fits as a
+ * smtp_step_fn that comes last. */
+smtp_step_fn smtp_call_end;
+/* Nobody is told. */
+void smtp_call_drop(struct smtp *session);
+/* After the steps of a call were begun: SMTP_OK. */
+int smtp_call_go(struct smtp *session);
+/* The blocking face: begun is what the twin returned. */
+int smtp_call_wait(struct smtp *session, int begun);
+
+/* ---- smtp_link.c ---- */
+
+/* The steps.  Each calls then once, never at once. */
+void smtp_link_phase(
+    struct smtp *session, enum smtp_phase phase, smtp_step_fn *then);
+/* line is without its end; phase tells how long to wait. */
+void smtp_link_command(struct smtp *session, struct bytes line,
+    enum smtp_phase phase, bool secret, smtp_step_fn *then);
+void smtp_link_reply(struct smtp *session, smtp_step_fn *then);
+void smtp_link_content(
+    struct smtp *session, unsigned replies, smtp_step_fn *then);
+void smtp_link_message(
+    struct smtp *session, smtp_hear_fn *hear, smtp_step_fn *then);
+void smtp_link_quit(struct smtp *session, smtp_step_fn *then);
+/* session->raw, as it is. */
+void smtp_link_write(struct smtp *session, smtp_step_fn *then);
+/* Nothing to wait for: then is called in the pump. */
+void smtp_link_nothing(struct smtp *session, int err, smtp_step_fn *then);
+
+/* Read, write, and take the steps that are over. */
+void smtp_link_pump(struct smtp *session);
+/* A core on a connection that is there; and the greeting. */
+void smtp_link_talk(struct smtp *session);
+/* Handshake; *out_error says why it cannot be. */
+bool smtp_link_start_tls(struct smtp *session, struct error *out_error);
+/* Close silently. */
+void smtp_link_close(struct smtp *session);
+conn_fn smtp_link_hear;
+int64_t smtp_link_now(const struct smtp *session);
+/* Set the connection's deadline to wait_ms from now, or to that of the
+ * session. */
+void smtp_link_wait(struct smtp *session, int64_t wait_ms);
+
+/* ---- smtp_connect.c ---- */
+
+void smtp_connect_opened(struct smtp *session);
+void smtp_connect_failed(struct smtp *session, const struct error *error);
+void smtp_connect_secured(struct smtp *session);
+/* The handshake before the greeting failed. */
+void smtp_connect_tls_failed(struct smtp *session, const struct error *error);
+/* For this handshake; false where there is none. */
+bool smtp_connect_tls_context(struct smtp *session, struct ssl_ctx_st *ssl_ctx,
+    bool verify, struct error *error);
+
+/* ---- smtp_last.c ---- */
+
+void smtp_last_clear(struct smtp *session);
+/* Keep what the core said; the err it stands for, SMTP_OK where it is a reply.
+ */
+int smtp_last_keep(struct smtp *session, const struct smtp_outcome *outcome);
+/* A failure of ours; returns err. */
+int smtp_last_fail(
+    struct smtp *session, int err, enum smtp_stage stage, const char *why);
+/* The last reply is why the call fails with err, which is returned. */
+int smtp_last_refused(struct smtp *session, int err);
+enum smtp_stage smtp_last_stage_of(enum smtp_phase phase);
+void smtp_last_clear_results(struct smtp *session);
+struct smtp_result *smtp_last_add_result(
+    struct smtp *session, const char *address);
+void smtp_last_set_result(struct smtp *session, struct smtp_result *result,
+    const struct smtp_outcome *outcome);
+
+/* ---- smtp_greet.c ---- */
+
+/* EHLO or HELO unless said, STARTTLS where the settings ask for it.  then's err
+ * is final: SMTP_E_HELO and so on. */
+void smtp_greet_begin(struct smtp *session, smtp_step_fn *then);
+
+/* ---- smtp_trace.c ---- */
+
+smtp_trace_fn smtp_trace_pass;
+void smtp_trace_connect(struct smtp *session, const char *where);
