@@ -66,11 +66,12 @@ struct run {
 };
 
 static const struct smtp_client_recipient recipients[] = {
-    {{"b@y.example", 11}, {.original = {"", 0}}},
-    {{"c@y.example", 11}, {.original = {"rfc822;c@y.example", 18}}},
-    {{"d\r\nQUIT@z.example", 17}, {.original = {"", 0}}},
-    {{"\xc3\xa9@z.example", 12}, {.original = {"", 0}}},
-    {{"e@z.example", 11}, {.notify = NOTIFY_NEVER, .original = {"", 0}}},
+    {{"b@y.example", 11}, {.original = {"", 0}}, {"", 0}},
+    {{"c@y.example", 11}, {.original = {"rfc822;c@y.example", 18}}, {"", 0}},
+    {{"d\r\nQUIT@z.example", 17}, {.original = {"", 0}}, {"", 0}},
+    {{"\xc3\xa9@z.example", 12}, {.original = {"", 0}}, {"", 0}},
+    {{"e@z.example", 11}, {.notify = NOTIFY_NEVER, .original = {"", 0}},
+	{"", 0}},
 };
 
 /* ---- what is looked at ---- */
