@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -206,12 +207,21 @@ class Relay:
     def sendmail(self, *arguments, input=b"", name="sendmail", uid=None,
                  environment={}, **options):
         """Run our sendmail: its result, with stdout and stderr."""
+        program = box.program("sendmail")
         if uid is not None:
             options.update(user=uid, group=uid, extra_groups=[])
+            program = self._program_for_all(program)
         return subprocess.run(
-            [name, *arguments], executable=box.program("sendmail"),
-            input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [name, *arguments], executable=program, input=input,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.environment(**environment), timeout=60, **options)
+
+    def _program_for_all(self, program):
+        """A copy where every user may go: the build may lie in a home."""
+        copy = self.path(os.path.basename(program))
+        if not os.path.exists(copy):
+            shutil.copy(program, copy)
+        return copy
 
     def tool(self, *arguments, check=True):
         """Run postrider(1)."""
