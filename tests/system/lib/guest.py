@@ -30,7 +30,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def mirror():
-    """The first mirror and suite of the host's apt sources."""
+    """The first mirror of the host's apt sources: a list, empty without one
+    (debootstrap then takes its own)."""
     folder = "/etc/apt/sources.list.d"
     files = ["/etc/apt/sources.list"]
     if os.path.isdir(folder):
@@ -44,8 +45,8 @@ def mirror():
                 r"^URIs:\s*(\S+)|^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+bookworm\s",
                 text, re.M):
             if "debian" in "".join(uri) and "security" not in "".join(uri):
-                return "".join(uri)
-    return "http://deb.debian.org/debian"
+                return ["".join(uri)]
+    return []
 
 
 def _is_ready():
@@ -67,7 +68,8 @@ def _make(log):
     if not os.path.exists(os.path.join(ROOT, "etc/debian_version")):
         part = ROOT + ".part"
         shutil.rmtree(part, ignore_errors=True)
-        _run(log, "debootstrap", "--variant=minbase", "bookworm", part, mirror())
+        _run(log, "debootstrap", "--variant=minbase", "bookworm", part,
+             *mirror())
         os.rename(part, ROOT)
     for name in ("resolv.conf", "hosts"):
         if os.path.exists("/etc/" + name):
