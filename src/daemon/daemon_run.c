@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
+#include "delivery/verdict.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -202,6 +203,22 @@ on_orders(struct letter *letters, void *ctx)
 	daemon_pump(daemon);
 }
 
+/* A login that is refused here is refused for deliveries, too. */
+static void
+share_refusal(struct daemon *daemon, const struct etrn_order *order)
+{
+	const struct wiring *wiring = daemon->wiring;
+	const struct wiring_etrn *server =
+	    &wiring->etrns[order->upstream - wiring->upstream_count];
+
+	for (size_t i = 0; server->has_login && i < order->count; i++)
+		if (verdict_wants_login(order->answers[i].code)) {
+			dispatch_upstream_fails(daemon->dispatch, server->login,
+			    order->answers[i].text, now_of(daemon));
+			return;
+		}
+}
+
 static void
 on_etrn_orders(struct letter *letters, void *ctx)
 {
@@ -210,6 +227,7 @@ on_etrn_orders(struct letter *letters, void *ctx)
 	while (letters != NULL) {
 		struct letter *next = letters->next;
 		daemon->etrn_out--;
+		share_refusal(daemon, (struct etrn_order *)(void *)letters);
 		etrn_poller_answered(daemon->poller,
 		    (struct etrn_order *)(void *)letters, now_of(daemon),
 		    daemon_random(NULL));

@@ -136,6 +136,9 @@ void dispatch_do(struct dispatch *dispatch, enum dispatch_verb verb,
 void dispatch_do_forget(struct dispatch *dispatch, void *ctx);
 /* All upstreams are tried at once. */
 void dispatch_reset_upstreams(struct dispatch *dispatch);
+/* Somebody else has seen this upstream fail: it is down for a while. */
+void dispatch_upstream_fails(struct dispatch *dispatch, unsigned upstream,
+    const char *reason, struct clock_time now);
 
 /* ---- to be looked at ---- */
 

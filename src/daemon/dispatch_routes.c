@@ -133,16 +133,15 @@ dispatch_upstream_started(
 }
 
 static void
-upstream_failed(
-    struct dispatch *dispatch, const struct order *order, struct clock_time now)
+upstream_failed(struct dispatch *dispatch, unsigned upstream,
+    const char *reason, struct clock_time now)
 {
-	struct breaker *breaker = &dispatch->breakers[order->upstream];
+	struct breaker *breaker = &dispatch->breakers[upstream];
 
 	if (breaker->open_until == 0)
 		log_warning("upstream %s is down: %s",
-		    dispatch->options.upstream_names[order->upstream],
-		    order->failure);
-	breaker_failed(breaker, order->failure, now.mono_ms, now.wall_ms,
+		    dispatch->options.upstream_names[upstream], reason);
+	breaker_failed(breaker, reason, now.mono_ms, now.wall_ms,
 	    dispatch->options.random(dispatch->options.random_ctx));
 	/* Its time has changed even where it was closed before. */
 	dispatch_refresh_routes(dispatch, now.mono_ms);
@@ -158,7 +157,7 @@ dispatch_judge_upstream(
 	bool was_open = breaker->open_until != 0;
 
 	if (order->result == ORDER_UPSTREAM_FAILED) {
-		upstream_failed(dispatch, order, now);
+		upstream_failed(dispatch, upstream, order->failure, now);
 		return;
 	}
 	if (order->result == ORDER_DONE)
@@ -176,4 +175,12 @@ dispatch_breaker(const struct dispatch *dispatch, unsigned upstream)
 {
 	assert(upstream < dispatch->options.upstream_count);
 	return &dispatch->breakers[upstream];
+}
+
+void
+dispatch_upstream_fails(struct dispatch *dispatch, unsigned upstream,
+    const char *reason, struct clock_time now)
+{
+	breaker_started(&dispatch->breakers[upstream]);
+	upstream_failed(dispatch, upstream, reason, now);
 }

@@ -367,7 +367,11 @@ wire_etrns(const struct config *config, struct wiring *wiring)
 			.jitter_ms = etrn->jitter_ms},
 		    .nodes = (const char *const *)etrn->nodes.texts,
 		    .node_count = etrn->nodes.count,
+		    .has_login = etrn->upstream[0] != '\0',
 		};
+		if (wiring->etrns[i].has_login)
+			wiring->etrns[i].login =
+			    upstream_index(config, etrn->upstream);
 	}
 }
 

@@ -24,6 +24,8 @@ struct wiring_etrn {
 	struct etrn_timing timing;
 	const char *const *nodes; /* borrowed from the config */
 	size_t node_count;
+	bool has_login; /* it is that of an upstream for deliveries, */
+	unsigned login; /* namely of this one */
 };
 
 struct wiring {

@@ -29,9 +29,8 @@ action_of_class(int code)
 	}
 }
 
-/* RFC 4954 6: the server wants a login, or another one. */
-static bool
-wants_login(int code)
+bool
+verdict_wants_login(int code)
 {
 	return code == 530 || code == 534 || code == 535 || code == 538;
 }
@@ -77,7 +76,7 @@ judge_mail(const struct smtp_outcome *outcome, struct verdict_context context)
 	if (outcome->in_doubt)
 		return (struct judgement){VERDICT_MESSAGE, VERDICT_AGAIN};
 	if (outcome->code == 0 || outcome->code == 421 ||
-	    wants_login(outcome->code))
+	    verdict_wants_login(outcome->code))
 		return (struct judgement){VERDICT_UPSTREAM, VERDICT_AGAIN};
 	return (struct judgement){
 	    VERDICT_MESSAGE, action_of_class(outcome->code)};
@@ -91,7 +90,7 @@ judge_rcpt(const struct smtp_outcome *outcome, struct verdict_context context)
 	if (is_too_many(outcome, context))
 		return (struct judgement){VERDICT_RECIPIENT,
 		    context.is_accepted ? VERDICT_AT_ONCE : VERDICT_AGAIN};
-	if (wants_login(outcome->code))
+	if (verdict_wants_login(outcome->code))
 		return (struct judgement){VERDICT_RECIPIENT, VERDICT_AGAIN};
 	return (struct judgement){
 	    VERDICT_RECIPIENT, action_of_class(outcome->code)};
@@ -102,7 +101,7 @@ static struct judgement
 judge_data(const struct smtp_outcome *outcome, struct verdict_context context)
 {
 	(void)context;
-	if (outcome->code / 100 == 5 && !wants_login(outcome->code))
+	if (outcome->code / 100 == 5 && !verdict_wants_login(outcome->code))
 		return (struct judgement){VERDICT_MESSAGE, VERDICT_GIVE_UP};
 	return (struct judgement){VERDICT_MESSAGE, VERDICT_AGAIN};
 }
@@ -111,7 +110,7 @@ static struct judgement
 judge_end(const struct smtp_outcome *outcome, struct verdict_context context)
 {
 	(void)context;
-	if (wants_login(outcome->code))
+	if (verdict_wants_login(outcome->code))
 		return (struct judgement){VERDICT_MESSAGE, VERDICT_AGAIN};
 	return (struct judgement){
 	    VERDICT_MESSAGE, action_of_class(outcome->code)};

@@ -46,6 +46,8 @@ struct verdict {
 	char reason[1024]; /* one line of printable text, never "" */
 };
 
+/* RFC 4954 6: the server wants a login, or another one. */
+bool verdict_wants_login(int code);
 struct verdict verdict_of(
     const struct smtp_outcome *outcome, struct verdict_context context);
 /* A failure of our own making, in words of ours. */

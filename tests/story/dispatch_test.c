@@ -107,6 +107,19 @@ Test(dispatch, holds_nothing_against_a_message_when_its_upstream_is_down)
 	    "[4] 2 via first: 1 delivered, 0 failed, 0 waiting\n");
 }
 
+Test(dispatch, waits_for_an_upstream_that_somebody_else_saw_fail)
+{
+	dispatch_upstream_fails(
+	    world.dispatch, 0, "535 5.7.8 no such login", world.now);
+	world_submit(&world, "a@x.example", "b@y.example");
+	world_expect(&world, "[0] 1 accepted\n");
+	cr_expect_str_eq(dispatch_route_reason(world.dispatch, 0),
+	    "535 5.7.8 no such login");
+	world_pass(&world, 10 * CLOCK_SECOND);
+	world_expect(
+	    &world, "[4] 1 via first: 1 delivered, 0 failed, 0 waiting\n");
+}
+
 Test(dispatch, goes_by_the_next_upstream_when_the_first_is_down)
 {
 	world_clear(&world);
