@@ -124,15 +124,27 @@ class Postfix:
         try:
             with socket.create_connection(("127.0.0.1", 25), 20) as client:
                 return client.recv(3) == b"220"
+        except ConnectionError:
+            return False
+
+    @staticmethod
+    def _listens():
+        try:
+            socket.create_connection(("127.0.0.1", 25), 20).close()
         except ConnectionRefusedError:
             return False
+        except ConnectionError:
+            pass
+        return True
 
     def _kill(self):
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def stop(self):
-        box.end(self.process, signal.SIGTERM)  # it takes its servers along
+        box.end(self.process, signal.SIGTERM)
+        # It takes its servers along; one that is busy is the last to go.
+        box.until(lambda: not self._listens(), "Postfix to go")
 
     def log(self):
         try:
