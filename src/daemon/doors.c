@@ -106,15 +106,6 @@ open_smtp(struct doors *doors, struct service_sockets *sockets, size_t i,
 	return true;
 }
 
-static bool
-is_loopback_address(const char *address)
-{
-	struct bytes text = bytes_of(address);
-
-	return bytes_has_prefix(text, "/") || bytes_has_prefix(text, "127.") ||
-	    bytes_has_prefix(text, "[::1]");
-}
-
 /* How the configuration wants a given socket to be served, or its address says.
  */
 static struct smtp_intake_options
@@ -130,7 +121,7 @@ given_options(const struct doors *doors, int fd, const char *address)
 						  : listen->tcp))
 			return wiring->intakes[i];
 	}
-	return wiring_inherited_intake(wiring, is_loopback_address(address));
+	return wiring_inherited_intake(wiring, wiring_is_local_door(address));
 }
 
 /* A socket that the service manager listens on. */

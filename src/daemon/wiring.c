@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "config/endpoint.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -315,15 +316,15 @@ intake_options(const struct wiring *wiring, bool lmtp, bool trusted,
 	};
 }
 
-/* "127.…:port", "[::1]:port". */
-static bool
-is_loopback(const char *address)
+bool
+wiring_is_local_door(const char *address)
 {
-	struct bytes text = bytes_of(address);
+	struct endpoint endpoint;
 
-	return bytes_has_prefix(text, "127.") ||
-	    bytes_has_prefix(text, "[::1]:") ||
-	    bytes_has_prefix_nocase(text, "localhost:");
+	if (address[0] == '/')
+		return true;
+	return endpoint_parse_door(bytes_of(address), &endpoint) &&
+	    endpoint_is_loopback(endpoint.host);
 }
 
 static void
@@ -333,8 +334,8 @@ wire_intakes(const struct config *config, struct wiring *wiring)
 	    memory_array(config->listen_count + 1, sizeof(*wiring->intakes));
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct config_listen *listen = &config->listens[i];
-		bool trusted =
-		    listen->socket[0] != '\0' || is_loopback(listen->tcp);
+		bool trusted = listen->socket[0] != '\0' ||
+		    wiring_is_local_door(listen->tcp);
 		wiring->intakes[i] = intake_options(wiring,
 		    listen->protocol == CONFIG_PROTOCOL_LMTP, trusted,
 		    listen->bare_newline == CONFIG_BARE_NEWLINE_REJECT

@@ -52,6 +52,9 @@ bool wiring_new(const struct config *config, struct wiring **out_wiring,
     struct error *error) MUST_USE;
 void wiring_free(struct wiring *wiring);
 
+/* A listener's address is a unix socket's or loopback: who comes in by it may
+ * send anywhere. */
+bool wiring_is_local_door(const char *address);
 /* How an inherited socket, that is none of the configured, is to be served. */
 struct smtp_intake_options wiring_inherited_intake(
     const struct wiring *wiring, bool loopback);
