@@ -47,8 +47,9 @@ note_name(const char *name, void *ctx)
 struct search {
 	const struct disk *disk;
 	int directory_fd;
-	const struct quarantine *quarantine;
+	const struct quarantine *quarantine; /* NULL: only look, and tell */
 	inventory_problem_fn problem_fn;
+	inventory_trouble_fn trouble_fn;
 	void *ctx;
 	struct inventory found;
 };
@@ -61,7 +62,7 @@ close_file(const struct search *search, int fd)
 
 /* A whole file goes to corrupt/, under a name that nothing there has yet. */
 static bool
-put_aside(struct search *search, const char *name, const char *why,
+quarantine_file(struct search *search, const char *name, const char *why,
     struct error *error)
 {
 	char target[2 * SEGMENT_NAME_SIZE];
@@ -77,6 +78,20 @@ put_aside(struct search *search, const char *name, const char *why,
 	(void)snprintf(text, sizeof(text),
 	    "segment file %s %s; it is now corrupt/%s", name, why, target);
 	search->problem_fn(text, search->ctx);
+	return true;
+}
+
+static bool
+put_aside(struct search *search, const char *name,
+    enum inventory_trouble trouble, struct error *error)
+{
+	if (search->quarantine != NULL)
+		return quarantine_file(search, name,
+		    trouble == INVENTORY_HEADLESS
+			? "has no sound header"
+			: "does not follow the one before it",
+		    error);
+	search->trouble_fn(name, trouble, 0, search->ctx);
 	return true;
 }
 
@@ -98,36 +113,40 @@ read_around(const struct search *search, int fd, char *data, size_t size,
 
 static bool
 read_header(const struct search *search, struct segment_file *file,
-    bool *out_is_whole, struct error *error)
+    enum segment_header_state *out_state, uint32_t *out_version,
+    struct error *error)
 {
 	char data[SEGMENT_HEADER_LEN] = {0};
-	uint32_t version;
 
 	if (!read_around(search, file->fd, data, sizeof(data), error))
 		return false;
-	switch (segment_header_decode(
-	    bytes_make(data, sizeof(data)), &file->header, &version)) {
-	case SEGMENT_HEADER_VALID:
-		*out_is_whole = true;
-		return true;
-	case SEGMENT_HEADER_DAMAGED:
-		*out_is_whole = false;
-		return true;
-	case SEGMENT_HEADER_FOREIGN:
-		break;
-	}
-	return error_set(error, ERROR_CONFIG,
-	    "it is of queue format %u; this program reads format %d", version,
-	    RECORD_VERSION);
+	*out_state = segment_header_decode(
+	    bytes_make(data, sizeof(data)), &file->header, out_version);
+	return true;
+}
+
+/* Not of our format: nothing of this queue may be touched. */
+static bool
+refuse_foreign(struct search *search, const char *name, uint32_t version,
+    struct error *error)
+{
+	if (search->quarantine != NULL)
+		return error_set(error, ERROR_CONFIG,
+		    "%s: it is of queue format %u; this program reads format "
+		    "%d",
+		    name, version, RECORD_VERSION);
+	search->trouble_fn(name, INVENTORY_FOREIGN, version, search->ctx);
+	return true;
 }
 
 static bool
 read_file(const struct search *search, struct segment_file *file,
-    bool *out_is_whole, struct error *error)
+    enum segment_header_state *out_state, uint32_t *out_version,
+    struct error *error)
 {
 	const struct disk *disk = search->disk;
 
-	if (!read_header(search, file, out_is_whole, error))
+	if (!read_header(search, file, out_state, out_version, error))
 		return false;
 	if (disk->size(disk->ctx, file->fd, &file->bytes) != 0)
 		return error_system(error, "size");
@@ -148,21 +167,25 @@ static bool
 look_at(struct search *search, const char *name, struct error *error)
 {
 	struct segment_file file = {.fd = -1};
-	bool is_whole = false;
+	enum segment_header_state state = SEGMENT_HEADER_DAMAGED;
+	uint32_t version = 0;
+	int access = search->quarantine != NULL ? O_RDWR : O_RDONLY;
 
 	if (!disk_open(search->disk, search->directory_fd, name,
-		O_RDWR | O_NOFOLLOW, 0, &file.fd, error))
+		access | O_NOFOLLOW, 0, &file.fd, error))
 		return false;
 	memcpy(file.name, name, strlen(name) + 1);
-	bool is_ok = read_file(search, &file, &is_whole, error);
-	if (is_ok && is_whole) {
+	bool is_ok = read_file(search, &file, &state, &version, error);
+	if (is_ok && state == SEGMENT_HEADER_VALID) {
 		append_file(&search->found, &file);
 		return true;
 	}
 	close_file(search, file.fd);
 	if (!is_ok)
 		return error_context(error, "%s", name);
-	return put_aside(search, name, "has no sound header", error);
+	if (state == SEGMENT_HEADER_FOREIGN)
+		return refuse_foreign(search, name, version, error);
+	return put_aside(search, name, INVENTORY_HEADLESS, error);
 }
 
 /* ---- order ---- */
@@ -203,8 +226,7 @@ put_strangers_aside(struct search *search, struct error *error)
 			continue;
 		}
 		close_file(search, file.fd);
-		if (!put_aside(search, file.name,
-			"does not follow the one before it", error))
+		if (!put_aside(search, file.name, INVENTORY_STRANGER, error))
 			return false;
 	}
 	found->count = found->count == 0 ? 0 : kept;
@@ -239,6 +261,26 @@ give_up(struct search *search)
 	free(search->found.segments);
 }
 
+static bool
+take(
+    struct search *search, struct inventory *out_inventory, struct error *error)
+{
+	struct name_list list = {.names = NULL};
+
+	bool is_ok = search->disk->list(search->disk->ctx, search->directory_fd,
+			 note_name, &list) == 0;
+	if (!is_ok)
+		(void)error_system(error, "list");
+	is_ok = is_ok && search_all(search, &list, error);
+	search->found.has_spare = list.has_spare;
+	free(list.names);
+	if (is_ok)
+		*out_inventory = search->found;
+	else
+		give_up(search);
+	return is_ok;
+}
+
 bool
 inventory_take(int directory_fd, const struct quarantine *quarantine,
     inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
@@ -251,18 +293,21 @@ inventory_take(int directory_fd, const struct quarantine *quarantine,
 	    .problem_fn = problem_fn,
 	    .ctx = ctx,
 	};
-	struct name_list list = {.names = NULL};
 
-	bool is_ok = search.disk->list(
-			 search.disk->ctx, directory_fd, note_name, &list) == 0;
-	if (!is_ok)
-		(void)error_system(error, "list");
-	is_ok = is_ok && search_all(&search, &list, error);
-	search.found.has_spare = list.has_spare;
-	free(list.names);
-	if (is_ok)
-		*out_inventory = search.found;
-	else
-		give_up(&search);
-	return is_ok;
+	return take(&search, out_inventory, error);
+}
+
+bool
+inventory_look(int directory_fd, const struct disk *disk,
+    inventory_trouble_fn trouble_fn, void *ctx, struct inventory *out_inventory,
+    struct error *error)
+{
+	struct search search = {
+	    .disk = disk,
+	    .directory_fd = directory_fd,
+	    .trouble_fn = trouble_fn,
+	    .ctx = ctx,
+	};
+
+	return take(&search, out_inventory, error);
 }

@@ -33,3 +33,23 @@ typedef void (*inventory_problem_fn)(const char *text, void *ctx);
 bool inventory_take(int directory_fd, const struct quarantine *quarantine,
     inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
     struct error *error) MUST_USE;
+
+/* What is wrong with a segment's file as a whole. */
+enum inventory_trouble {
+	INVENTORY_HEADLESS, /* both copies of its header are damaged */
+	INVENTORY_FOREIGN,  /* its format is not ours */
+	INVENTORY_STRANGER  /* it does not follow the one before it */
+};
+
+/* name is borrowed for the call; version is that of a FOREIGN one. */
+typedef void (*inventory_trouble_fn)(const char *name,
+    enum inventory_trouble trouble, uint32_t version, void *ctx);
+
+/*
+ * The same, and nothing is changed: segments are opened for reading only, and
+ * what inventory_take() would put aside or refuse is told to trouble_fn and
+ * left out.
+ */
+bool inventory_look(int directory_fd, const struct disk *disk,
+    inventory_trouble_fn trouble_fn, void *ctx, struct inventory *out_inventory,
+    struct error *error) MUST_USE;

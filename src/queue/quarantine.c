@@ -4,11 +4,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FILE_MODE 0600
 #define PART_NAME "part" /* of a copy that is being written */
 #define PIECE_LEN ((size_t)64 * 1024)
+
+struct quarantine_name
+quarantine_name_of(const struct segment_header *segment, uint64_t offset)
+{
+	struct quarantine_name name;
+
+	(void)snprintf(name.text, sizeof(name.text), "%016llx-%08llx-%016llx",
+	    (unsigned long long)segment->first_unit, (unsigned long long)offset,
+	    (unsigned long long)segment->salt);
+	return name;
+}
 
 /* Up to the next piece's end; what cannot be read is zeros. */
 static bool

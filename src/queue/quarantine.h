@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "queue/disk.h"
+#include "queue/segment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,12 @@ struct quarantine {
 	int directory_fd;        /* borrowed */
 };
 
+/* What a damaged stretch of a segment is called there. */
+struct quarantine_name {
+	char text[64];
+};
+struct quarantine_name quarantine_name_of(
+    const struct segment_header *segment, uint64_t offset);
 /*
  * Copy a stretch of a file to name, durably; what cannot be read is zeros
  * there. *out_is_new is false where it has been done before.

@@ -1,7 +1,7 @@
 #include "queue/replay.h"
 
 #include "base/memory.h"
-#include "queue/facts.h"
+#include "queue/reading.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,64 +21,6 @@ struct replay {
 };
 
 /* ---- the records of a unit ---- */
-
-/* A record with its facts read. */
-struct reading {
-	struct record_head head;
-	struct envelope envelope; /* MESSAGE */
-	struct progress progress; /* PROGRESS */
-};
-
-static bool
-read_facts(struct reading *reading, struct error *error)
-{
-	switch (reading->head.type) {
-	case RECORD_MESSAGE:
-		return facts_read_envelope(
-		    reading->head.facts, &reading->envelope, error);
-	case RECORD_PROGRESS:
-		return facts_read_progress(
-		    reading->head.facts, &reading->progress, error);
-	case RECORD_FINISHED:
-		return true;
-	}
-	return false;
-}
-
-static void
-clear_readings(struct reading *readings, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		envelope_clear(&readings[i].envelope);
-		progress_clear(&readings[i].progress);
-	}
-}
-
-/*
- * All records of a unit, or false: the heads are sound, but what they hold is
- * not of our making.  *out_count readings are to be cleared in both cases.
- */
-static bool
-read_records(struct bytes heads, struct reading *readings, size_t *out_count)
-{
-	struct record_cursor cursor = {0};
-	struct record_head head;
-	struct error ignored;
-	bool is_malformed = false;
-
-	*out_count = 0;
-	while (record_next(heads, &cursor, &head, &is_malformed)) {
-		if (*out_count == UNIT_RECORDS_MAX)
-			return false;
-		struct reading *reading = &readings[(*out_count)++];
-		*reading = (struct reading){.head = head};
-		if (head.type == RECORD_MESSAGE)
-			envelope_init(&reading->envelope);
-		if (!read_facts(reading, &ignored))
-			return false;
-	}
-	return !is_malformed;
-}
 
 static enum journal_fact_kind
 kind_of(enum record_type type)
@@ -138,7 +80,7 @@ take_unit(struct replay *replay, const struct scan_event *event)
 	};
 
 	if (event->offset <= UINT32_MAX &&
-	    read_records(event->heads, readings, &count)) {
+	    reading_take(event->heads, readings, &count)) {
 		for (size_t i = 0; i < count; i++)
 			tell_fact(replay, place, &readings[i]);
 		replay->report->units++;
@@ -149,7 +91,7 @@ take_unit(struct replay *replay, const struct scan_event *event)
 		bad.missing = 1;
 		note_bad(replay, &bad);
 	}
-	clear_readings(readings, count);
+	reading_clear(readings, count);
 }
 
 static bool
@@ -222,27 +164,24 @@ count_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
 static void
 settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 {
-	char name[64];
 	char what[256];
 	char text[1024];
 	struct error error = {.kind = ERROR_NONE};
 	bool is_new = true;
 
-	(void)snprintf(name, sizeof(name), "%016llx-%08llx-%016llx",
-	    (unsigned long long)replay->segment->header.first_unit,
-	    (unsigned long long)bad->offset,
-	    (unsigned long long)replay->segment->header.salt);
+	struct quarantine_name name =
+	    quarantine_name_of(&replay->segment->header, bad->offset);
 	struct quarantine quarantine = shelf_quarantine(replay->shelf);
 	bool is_kept = bad->len == 0 ||
-	    quarantine_keep(&quarantine, name, replay->segment->fd, bad->offset,
-		bad->len, &is_new, &error);
+	    quarantine_keep(&quarantine, name.text, replay->segment->fd,
+		bad->offset, bad->len, &is_new, &error);
 	count_bad(replay, bad, is_torn, is_new);
 	if (!is_new)
 		return;
 	describe(replay, bad, is_torn, what, sizeof(what));
 	(void)snprintf(text, sizeof(text), "%s; %s %s", what,
 	    is_kept ? "kept in corrupt/" : "not kept:",
-	    is_kept ? name : error_text(&error));
+	    is_kept ? name.text : error_text(&error));
 	tell_problem(replay, text);
 }
 

@@ -135,9 +135,8 @@ find_record(struct bytes heads, enum record_type type, uint64_t id,
 	    error, ERROR_DATA, "the record is not where it should be");
 }
 
-/* The content that body tells of is what was committed. */
-static bool
-verify(const struct disk *disk, const struct body *body,
+bool
+segment_verify(const struct disk *disk, const struct body *body,
     const struct record_head *head, struct error *error)
 {
 	struct record_check *check = record_check_new(head->id);
@@ -199,7 +198,7 @@ load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
 		body->offset = contents_at + head->content_offset;
 		body->len = head->content_len;
 	}
-	return !verifies || verify(disk, body, head, error);
+	return !verifies || segment_verify(disk, body, head, error);
 }
 
 static bool

@@ -94,3 +94,11 @@ bool segment_load(const struct disk *disk, int large_fd,
 bool segment_load_facts(const struct disk *disk, int large_fd,
     const struct segment_message *where, struct message **out_message,
     struct error *error) MUST_USE;
+
+/*
+ * Read the content that body tells of, a stretch of a file, and compare it with
+ * the check in head.  ERROR_DATA: it is not what was committed, or the file is
+ * too short.
+ */
+bool segment_verify(const struct disk *disk, const struct body *body,
+    const struct record_head *head, struct error *error) MUST_USE;
