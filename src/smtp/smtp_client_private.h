@@ -62,6 +62,7 @@ struct smtp_transaction {
 	size_t finals_due;  /* final replies still to come: 1, more in LMTP */
 	size_t final_index; /* LMTP: the recipient whose final reply is next */
 	bool chunked;       /* BDAT */
+	bool awaits_rset;   /* nothing of its content may leave yet */
 	bool chunk_sent;
 	bool utf8;          /* SMTPUTF8 was declared */
 	bool wants_content; /* the caller was asked */

@@ -269,7 +269,11 @@ is_turn(const struct smtp_client *client)
 	return smtp_client_is_pipelining(client) || client->wire.len == 0;
 }
 
-/* With the envelope goes one chunk at most: it may be all for nothing. */
+/*
+ * With the envelope goes one chunk at most: it may be all for nothing.  None
+ * before a RSET is answered: where that is refused the server may take the
+ * message all the same, which is then told as failed, and sent again.
+ */
 static bool
 is_chunk_turn(const struct smtp_client *client,
     const struct smtp_transaction *transaction)
@@ -277,7 +281,7 @@ is_chunk_turn(const struct smtp_client *client,
 	const size_t answered =
 	    transaction->recipients_accepted + transaction->recipients_refused;
 
-	return is_turn(client) &&
+	return is_turn(client) && !transaction->awaits_rset &&
 	    (!transaction->chunk_sent ||
 		answered == transaction->message->recipient_count);
 }
@@ -338,12 +342,13 @@ smtp_transaction_rset_replied(struct smtp_client *client,
 	const struct smtp_outcome outcome =
 	    smtp_outcome_replied(expected->phase, reply);
 
+	/* What the server still holds would get the next message, too. */
+	client->is_spoilt |= !is_success(reply);
 	if (transaction == NULL) {
 		smtp_client_emit(client, SMTP_CLIENT_REPLY, NULL, 0, &outcome);
 		return;
 	}
-	/* A server that cannot even forget is of no more use. */
-	client->is_spoilt |= !is_success(reply);
+	transaction->awaits_rset = false;
 	judge(transaction, expected, reply);
 	smtp_transaction_settle(client, transaction);
 }
@@ -396,13 +401,15 @@ smtp_transaction_rcpt_replied(struct smtp_client *client,
 /*
  * The server wants content though the message has failed.  Where it has taken
  * no recipient it is given none (RFC 2920 3.1), and whatever it says to that
- * does not matter.  Else they would get an empty message; and in LMTP no reply
- * would follow, nor is the server allowed to ask (RFC 2033 4.2).
+ * does not matter.  Else they would get an empty message, be they of an earlier
+ * transaction that it did not forget; and in LMTP no reply would follow, nor is
+ * the server allowed to ask (RFC 2033 4.2).
  */
 static void
 give_nothing(struct smtp_client *client, struct smtp_transaction *transaction)
 {
-	if (client->options->lmtp || transaction->recipients_open > 0)
+	if (client->options->lmtp || client->is_spoilt ||
+	    transaction->recipients_open > 0)
 		smtp_client_malformed(
 		    client, SMTP_PHASE_DATA, "354 after a refusal", BYTES_NONE);
 	else

@@ -40,6 +40,7 @@ smtp_transaction_send_rset(
 		return;
 	}
 	end_line(client, transaction, SMTP_PHASE_RSET);
+	transaction->awaits_rset = true;
 	transaction->next = SMTP_PHASE_MAIL;
 }
 

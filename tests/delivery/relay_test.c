@@ -53,10 +53,7 @@ add_rule(struct fake_upstream *fake, uint32_t *seed)
 	    .times = 1 + pick(seed, 3),
 	};
 
-	/* A server that refuses RSET, but takes the MAIL behind it, is beyond
-	 * what can be told. */
-	if (rule.stage != FAKE_RSET)
-		fake_upstream_rule(fake, rule);
+	fake_upstream_rule(fake, rule);
 }
 
 static void

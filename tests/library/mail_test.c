@@ -133,6 +133,21 @@ Test(mail, is_refused_and_the_session_stays_usable)
 	CHECK(rows);
 }
 
+Test(mail, is_not_sent_where_the_server_did_not_forget_the_one_before)
+{
+	struct library_scene scene;
+
+	library_scene_init(&scene,
+	    START RCPT "\n" OK "C:data\nS:554 no\nC:rset\nS:502 no\n" QUIT,
+	    NULL);
+	cr_expect_eq(send_hi(scene.session, one), SMTP_E_DATA);
+	cr_expect_eq(send_hi(scene.session, one), SMTP_E_RESPONSE);
+	cr_expect_eq(smtp_last_stage(scene.session), SMTP_S_EHLO);
+	cr_expect_eq(smtp_last_class(scene.session), SMTP_C_CONN);
+	cr_expect_eq(smtp_quit(scene.session), SMTP_OK);
+	library_scene_clear(&scene);
+}
+
 Test(mail, closes_where_421_says_so)
 {
 	static const struct row rows[] = {

@@ -365,7 +365,15 @@ static const struct dialogue chunked[] = {
 		"S: 550 no\nS: 550 no\nS: 503 no\n"
 		"E: RECIPIENT 1.0 RCPT 550\nE: RECIPIENT 1.1 RCPT 550\n"
 		"E: DONE 1 RCPT 550\n"
-		"O: send 3\nC: RSET\n" MAIL RCPT("b") "C: BDAT 0 LAST\n" OK),
+		"O: send 3\nC: RSET\n" MAIL RCPT("b") OK "C: BDAT 0 LAST\n" OK),
+    TALK("RSET is refused: no content for whom the server did not forget",
+	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n" OK
+		"S: 550 no\nS: 550 no\nS: 503 no\n"
+		"E: RECIPIENT 1.0 RCPT 550\nE: RECIPIENT 1.1 RCPT 550\n"
+		"E: DONE 1 RCPT 550\n"
+		"O: send 3\nC: RSET\n" MAIL RCPT(
+		    "b") "S: 502 no\n" OK OK
+			 "E: DONE 3 RSET 502\nO: quit\nC: QUIT\n"),
     TALK("no recipient, yet the content is taken",
 	CHUNKED
 	"O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n" OK
@@ -377,31 +385,28 @@ static const struct dialogue chunked[] = {
 		"E: RECIPIENT 2.0 RCPT 250\nE: RECIPIENT 2.1 RCPT 250\n"
 		"C: BDAT 5 LAST\nC: \nC: b\nS: 452 4.3.1 full\nS: 503 no\n"
 		"E: DONE 2 content 452 4.3.1\nO: send 3\nC: RSET\n" MAIL RCPT(
-		    "b") "C: BDAT 0 LAST\n"),
+		    "b") OK "C: BDAT 0 LAST\n"),
     TALK("the last chunk is refused: a RSET",
 	CHUNKED
 	"O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n" OK OK OK
 	"S: 554 5.6.0 spam\n" BOTH_TAKEN
-	"E: DONE 1 end of data 554 5.6.0\nO: send 3\nC: RSET\n" MAIL RCPT(
-	    "b") "C: BDAT 0 LAST\n"),
+	"E: DONE 1 end of data 554 5.6.0\nO: send 3\nC: RSET\n" MAIL RCPT("b")
+	    OK "C: BDAT 0 LAST\n"),
     TALK("the next message behind it, with a RSET in case",
 	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n"
-		"O: send 3\nC: RSET\n" MAIL RCPT(
-		    "b") "C: BDAT 0 LAST\n" OK OK OK SENT OK OK OK
-			 "S: 250 2.0.1 queued\n" BOTH_TAKEN
-			 "E: DONE 1 end of data 250 2.0.0\n"
-			 "E: RECIPIENT 3.0 RCPT 250\n"
-			 "E: DONE 3 end of data 250 2.0.1\n"
-			 "O: send 3\n" MAIL RCPT("b") "C: BDAT 0 LAST\n"),
+		"O: send 3\nC: RSET\n" MAIL RCPT("b") OK OK OK SENT BOTH_TAKEN
+	"E: DONE 1 end of data 250 2.0.0\n" OK "C: BDAT 0 LAST\n" OK OK
+	"S: 250 2.0.1 queued\n"
+	"E: RECIPIENT 3.0 RCPT 250\n"
+	"E: DONE 3 end of data 250 2.0.1\n"
+	"O: send 3\n" MAIL RCPT("b") "C: BDAT 0 LAST\n"),
     TALK("the next message behind one that is refused",
 	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n"
-		"O: send 3\nC: RSET\n" MAIL RCPT(
-		    "b") "C: BDAT 0 LAST\n" OK OK OK
-			 "S: 554 5.6.0 spam\n" OK OK OK SENT BOTH_TAKEN
-			 "E: DONE 1 end of data 554 5.6.0\n"
-			 "E: RECIPIENT 3.0 RCPT 250\n"
-			 "E: DONE 3 end of data 250 2.0.0\n"
-			 "O: send 3\n" MAIL RCPT("b") "C: BDAT 0 LAST\n"),
+		"O: send 3\nC: RSET\n" MAIL RCPT("b") OK OK OK
+	"S: 554 5.6.0 spam\n" BOTH_TAKEN "E: DONE 1 end of data 554 5.6.0\n" OK
+	"C: BDAT 0 LAST\n" OK OK SENT "E: RECIPIENT 3.0 RCPT 250\n"
+	"E: DONE 3 end of data 250 2.0.0\n"
+	"O: send 3\n" MAIL RCPT("b") "C: BDAT 0 LAST\n"),
     TALK("the connection ends with all in the group: in doubt",
 	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\nO: eof\n"
 		"E: DONE 1 MAIL closed, in doubt\n"
@@ -411,11 +416,10 @@ static const struct dialogue chunked[] = {
 		"E: DONE 1 MAIL 550\nE: OVER RCPT closed\n"),
     TALK("two in doubt",
 	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n"
-		"O: send 3\nC: RSET\n" MAIL RCPT(
-		    "b") "C: BDAT 0 LAST\n" OK OK OK "O: eof\n" BOTH_TAKEN
-			 "E: DONE 1 end of data closed, in doubt\n"
-			 "E: DONE 3 RSET closed, in doubt\n"
-			 "E: OVER end of data closed, in doubt\n"),
+		"O: send 3\nC: RSET\n" MAIL RCPT("b") OK OK OK
+	"O: eof\n" BOTH_TAKEN "E: DONE 1 end of data closed, in doubt\n"
+	"E: DONE 3 RSET closed\n"
+	"E: OVER end of data closed, in doubt\n"),
     TALK("421 leaves no doubt",
 	CHUNKED "O: send 1\n" BOTH "C: BDAT 4 LAST\nC: Hi\n" OK
 		"S: 421 4.3.2 x\nE: RECIPIENT 1.0 RCPT 421 4.3.2\n"
