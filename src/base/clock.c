@@ -165,3 +165,109 @@ date_append_rfc3339(struct buffer *buffer, int64_t wall_ms)
 	    utc.tm_year + 1900LL, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
 	    utc.tm_min, utc.tm_sec, rest_ms);
 }
+
+/* Take count digits from the front of *rest; false where they are not there. */
+static bool
+take_digits(struct bytes *rest, size_t count, int *out_value)
+{
+	unsigned long long value = 0;
+
+	if (rest->len < count ||
+	    !bytes_to_u64(bytes_first(*rest, count), INT32_MAX, &value))
+		return false;
+	*rest = bytes_from(*rest, count);
+	*out_value = (int)value;
+	return true;
+}
+
+static bool
+take_char(struct bytes *rest, char lower)
+{
+	const char upper =
+	    lower >= 'a' && lower <= 'z' ? (char)(lower - 'a' + 'A') : lower;
+
+	if (rest->len == 0 ||
+	    (rest->data[0] != lower && rest->data[0] != upper))
+		return false;
+	*rest = bytes_from(*rest, 1);
+	return true;
+}
+
+/* time-secfrac = "." 1*DIGIT; all but three digits are dropped. */
+static bool
+take_fraction(struct bytes *rest, int64_t *out_ms)
+{
+	int64_t unit_ms = CLOCK_SECOND;
+
+	*out_ms = 0;
+	if (!take_char(rest, '.'))
+		return true;
+	const struct bytes digits = take_run(rest, true);
+	for (size_t i = 0; i < digits.len; i++) {
+		unit_ms /= 10;
+		*out_ms += (digits.data[i] - '0') * unit_ms;
+	}
+	return digits.len > 0;
+}
+
+/* time-offset = "Z" / ( "+" / "-" ) time-hour ":" time-minute */
+static bool
+take_offset(struct bytes *rest, int64_t *out_ms)
+{
+	int hours = 0;
+	int minutes = 0;
+
+	*out_ms = 0;
+	if (take_char(rest, 'z'))
+		return true;
+	const bool is_behind = take_char(rest, '-');
+	if (!is_behind && !take_char(rest, '+'))
+		return false;
+	if (!take_digits(rest, 2, &hours) || !take_char(rest, ':') ||
+	    !take_digits(rest, 2, &minutes) || hours > 23 || minutes > 59)
+		return false;
+	*out_ms = hours * CLOCK_HOUR + minutes * CLOCK_MINUTE;
+	if (is_behind)
+		*out_ms = -*out_ms;
+	return true;
+}
+
+/* full-date "T" time-hour ":" time-minute ":" time-second */
+static bool
+take_date_time(struct bytes *rest, struct tm *date)
+{
+	const bool read = take_digits(rest, 4, &date->tm_year) &&
+	    take_char(rest, '-') && take_digits(rest, 2, &date->tm_mon) &&
+	    take_char(rest, '-') && take_digits(rest, 2, &date->tm_mday) &&
+	    take_char(rest, 't') && take_digits(rest, 2, &date->tm_hour) &&
+	    take_char(rest, ':') && take_digits(rest, 2, &date->tm_min) &&
+	    take_char(rest, ':') && take_digits(rest, 2, &date->tm_sec);
+
+	date->tm_year -= 1900;
+	date->tm_mon--;
+	return read && date->tm_hour < 24 && date->tm_min < 60 &&
+	    date->tm_sec <= 60;
+}
+
+bool
+date_parse_rfc3339(struct bytes text, int64_t *out_wall_ms)
+{
+	struct tm date = {0};
+	int64_t fraction_ms = 0;
+	int64_t offset_ms = 0;
+
+	if (!take_date_time(&text, &date) ||
+	    !take_fraction(&text, &fraction_ms) ||
+	    !take_offset(&text, &offset_ms) || text.len > 0)
+		return false;
+	const struct tm given = date;
+	const int seconds = date.tm_sec;
+	date.tm_sec = 0;
+	const time_t minute = timegm(&date);
+	/* It makes 3 March of 31 February. */
+	if (date.tm_mon != given.tm_mon || date.tm_mday != given.tm_mday)
+		return false;
+	*out_wall_ms = ((int64_t)minute + seconds) * CLOCK_SECOND +
+	    fraction_ms - offset_ms;
+	return true;
+}

@@ -46,3 +46,9 @@ void duration_append(struct buffer *buffer, int64_t ms);
 void date_append_rfc5322(struct buffer *buffer, int64_t wall_ms);
 /* "2026-11-23T05:52:00.123Z", RFC 3339, in UTC. */
 void date_append_rfc3339(struct buffer *buffer, int64_t wall_ms);
+/*
+ * The same read: "T" and "Z" of any case, any fraction of a second, any offset
+ * ("+01:00").  False for anything else, impossible dates included; a leap
+ * second is the second behind it.
+ */
+bool date_parse_rfc3339(struct bytes text, int64_t *out_wall_ms);

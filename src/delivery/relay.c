@@ -6,6 +6,7 @@
 #include "delivery/attempt_private.h"
 #include "message/header.h"
 #include "message/mime.h"
+#include "smtp/idn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +92,8 @@ is_header_ascii(
 
 /*
  * RFC 6531 3.1: a message for SMTPUTF8 may go without it where nothing of it is
- * in the envelope or the header.  Recipients that need it are given up alone.
+ * in the envelope or the header; the core writes domains in their ASCII form.
+ * Recipients that need it are given up alone.
  */
 static void
 give_up_utf8_recipients(struct attempt *attempt)
@@ -105,7 +107,7 @@ give_up_utf8_recipients(struct attempt *attempt)
 	for (size_t i = 0; i < attempt->count; i++) {
 		struct attempt_recipient *recipient = &attempt->recipients[i];
 		if (recipient->state == ATTEMPT_WAITS &&
-		    !bytes_is_ascii(
+		    !idn_is_mailbox_sendable(
 			bytes_of(recipients[recipient->index].address)))
 			attempt_settle(attempt, i, &verdict);
 	}
@@ -125,7 +127,8 @@ go_without_utf8(struct attempt *attempt)
 		(void)fail_local(attempt, error_text(&error));
 		return false;
 	}
-	if (!is_ascii || !bytes_is_ascii(bytes_of(message->envelope.sender))) {
+	if (!is_ascii ||
+	    !idn_is_mailbox_sendable(bytes_of(message->envelope.sender))) {
 		(void)give_up(attempt, "5.6.7",
 		    "the server does not offer SMTPUTF8, which the message "
 		    "needs");

@@ -1,12 +1,15 @@
 #include "smtp/extensions.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
 typedef void read_fn(struct extensions *extensions, struct bytes parameters);
 
-static read_fn read_size, read_mechanisms, read_limits;
+static read_fn read_size, read_mechanisms, read_limits, read_deliver_by,
+    read_future_release;
 
 /* A keyword, and how its parameters are read where we care for them. */
 struct row {
@@ -28,8 +31,8 @@ static const struct row rows[EXTENSION_COUNT] = {
     [EXTENSION_ETRN] = {"ETRN", NULL},
     [EXTENSION_ATRN] = {"ATRN", NULL},
     [EXTENSION_LIMITS] = {"LIMITS", read_limits},
-    [EXTENSION_DELIVERBY] = {"DELIVERBY", NULL},
-    [EXTENSION_FUTURERELEASE] = {"FUTURERELEASE", NULL},
+    [EXTENSION_DELIVERBY] = {"DELIVERBY", read_deliver_by},
+    [EXTENSION_FUTURERELEASE] = {"FUTURERELEASE", read_future_release},
     [EXTENSION_REQUIRETLS] = {"REQUIRETLS", NULL},
     [EXTENSION_MT_PRIORITY] = {"MT-PRIORITY", NULL},
     [EXTENSION_VRFY] = {"VRFY", NULL},
@@ -151,6 +154,23 @@ read_limits(struct extensions *extensions, struct bytes parameters)
 			extensions->recipient_domains_max =
 			    number_or_none(value);
 	}
+}
+
+/* RFC 2852 4: deliverby-param = min-by-time *( "," extension-token ) */
+static void
+read_deliver_by(struct extensions *extensions, struct bytes parameters)
+{
+	extensions->by_min_s = number_or_none(bytes_cut(&parameters, ','));
+}
+
+/* RFC 4865 3: the longest interval, a blank, the latest time */
+static void
+read_future_release(struct extensions *extensions, struct bytes parameters)
+{
+	extensions->hold_max_s = number_or_none(take_word(&parameters));
+	extensions->hold_until_ms = 0;
+	(void)date_parse_rfc3339(/* what is none is none told */
+	    take_word(&parameters), &extensions->hold_until_ms);
 }
 
 const char *

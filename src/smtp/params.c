@@ -1,5 +1,6 @@
 #include "smtp/params.h"
 
+#include "base/clock.h"
 #include "smtp/extensions.h"
 
 #include <stdint.h>
@@ -158,6 +159,82 @@ read_require_tls(struct bytes value, void *params)
 	return value.len == 0;
 }
 
+/* Digits with or without a sign in front; at most nine. */
+static bool
+read_integer(struct bytes text, int *out_value)
+{
+	const bool is_negative = bytes_has_prefix(text, "-");
+	unsigned long long value = 0;
+
+	if (is_negative || bytes_has_prefix(text, "+"))
+		text = bytes_from(text, 1);
+	if (text.len > 9 || !bytes_to_u64(text, PARAMS_SECONDS_MAX, &value))
+		return false;
+	*out_value = is_negative ? -(int)value : (int)value;
+	return true;
+}
+
+/*
+ * by-value = by-time ";" by-mode [by-trace]
+ * by-time  = ["-" / "+"] 1*9DIGIT
+ * by-mode  = "N" / "R"
+ * by-trace = "T"
+ */
+static bool
+read_by(struct bytes value, void *params)
+{
+	struct mail_params *mail = params;
+	struct bytes mode = value;
+	const struct bytes seconds = bytes_cut(&mode, ';');
+
+	mail->by_trace =
+	    mode.len == 2 && bytes_is_nocase(bytes_from(mode, 1), "T");
+	if (mail->by_trace)
+		mode = bytes_first(mode, 1);
+	if (bytes_is_nocase(mode, "R"))
+		mail->by = MAIL_BY_RETURN;
+	else if (bytes_is_nocase(mode, "N"))
+		mail->by = MAIL_BY_NOTIFY;
+	return mail->by != MAIL_BY_UNDECLARED &&
+	    read_integer(seconds, &mail->by_s) &&
+	    (mail->by != MAIL_BY_RETURN || mail->by_s > 0);
+}
+
+/* future-release-interval = 1*9DIGIT */
+static bool
+read_hold_for(struct bytes value, void *params)
+{
+	struct mail_params *mail = params;
+	unsigned long long seconds = 0;
+
+	if (!bytes_to_u64(value, PARAMS_SECONDS_MAX, &seconds) || seconds == 0)
+		return false;
+	mail->hold_for_s = (int)seconds;
+	return mail->hold_until.len == 0;
+}
+
+static bool
+read_hold_until(struct bytes value, void *params)
+{
+	struct mail_params *mail = params;
+
+	mail->hold_until = value;
+	return mail->hold_for_s == 0 &&
+	    date_parse_rfc3339(value, &mail->hold_until_ms);
+}
+
+/* priority-value = (["-"] NZDIGIT) / "0" */
+static bool
+read_priority(struct bytes value, void *params)
+{
+	struct mail_params *mail = params;
+
+	mail->has_priority = true;
+	return value.len <= 2 && !bytes_has_prefix(value, "+") &&
+	    !bytes_is(value, "-0") && read_integer(value, &mail->priority) &&
+	    mail->priority <= PARAMS_PRIORITY_MAX;
+}
+
 static const struct row mail_rows[] = {
     {"SIZE", EXTENSION_SIZE, true, read_size},
     {"BODY", EXTENSION_8BITMIME, true, read_body},
@@ -166,6 +243,10 @@ static const struct row mail_rows[] = {
     {"ENVID", EXTENSION_DSN, true, read_envelope_id},
     {"AUTH", EXTENSION_AUTH, true, read_auth},
     {"REQUIRETLS", EXTENSION_REQUIRETLS, false, read_require_tls},
+    {"BY", EXTENSION_DELIVERBY, true, read_by},
+    {"HOLDFOR", EXTENSION_FUTURERELEASE, true, read_hold_for},
+    {"HOLDUNTIL", EXTENSION_FUTURERELEASE, true, read_hold_until},
+    {"MT-PRIORITY", EXTENSION_MT_PRIORITY, true, read_priority},
 };
 
 /* RCPT */
@@ -378,6 +459,23 @@ write_dsn(struct buffer *buffer, const struct mail_params *params)
 	write_text(buffer, " ENVID=", params->envelope_id);
 }
 
+static void
+write_by(struct buffer *buffer, const struct mail_params *params)
+{
+	if (params->by != MAIL_BY_UNDECLARED)
+		buffer_printf(buffer, " BY=%d;%c%s", params->by_s,
+		    params->by == MAIL_BY_RETURN ? 'R' : 'N',
+		    params->by_trace ? "T" : "");
+}
+
+static void
+write_hold(struct buffer *buffer, const struct mail_params *params)
+{
+	if (params->hold_for_s > 0)
+		buffer_printf(buffer, " HOLDFOR=%d", params->hold_for_s);
+	write_text(buffer, " HOLDUNTIL=", params->hold_until);
+}
+
 void
 params_write_mail(
     struct buffer *buffer, const struct mail_params *params, unsigned offered)
@@ -394,6 +492,12 @@ params_write_mail(
 		write_text(buffer, " AUTH=", params->auth);
 	if (params->require_tls && offers(offered, EXTENSION_REQUIRETLS))
 		buffer_append_text(buffer, " REQUIRETLS");
+	if (offers(offered, EXTENSION_DELIVERBY))
+		write_by(buffer, params);
+	if (offers(offered, EXTENSION_FUTURERELEASE))
+		write_hold(buffer, params);
+	if (params->has_priority && offers(offered, EXTENSION_MT_PRIORITY))
+		buffer_printf(buffer, " MT-PRIORITY=%d", params->priority);
 }
 
 void

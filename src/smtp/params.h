@@ -1,6 +1,6 @@
 /*
- * ESMTP parameters of MAIL and RCPT (RFC 1870, 3030, 3461, 4954, 6152, 6531,
- * 8689), read and written.
+ * ESMTP parameters of MAIL and RCPT (RFC 1870, 2852, 3030, 3461, 4865, 4954,
+ * 6152, 6531, 6710, 8689), read and written.
  *
  * Texts are views of the line they were read from, in their wire form (xtext
  * stays xtext); a decoded control character is refused.
@@ -28,6 +28,15 @@ enum mail_return {
 	MAIL_RETURN_HEADERS
 };
 
+enum mail_by {
+	MAIL_BY_UNDECLARED,
+	MAIL_BY_RETURN, /* given back where it was not delivered in time */
+	MAIL_BY_NOTIFY  /* the sender is told, and delivery goes on */
+};
+
+#define PARAMS_SECONDS_MAX  999999999 /* nine digits, RFC 2852 4, 4865 4 */
+#define PARAMS_PRIORITY_MAX 9         /* and at least -9, RFC 6710 3 */
+
 struct mail_params {
 	bool has_size;
 	uint64_t size_bytes;      /* SIZE=, with CRLF, without dot-stuffing */
@@ -37,6 +46,14 @@ struct mail_params {
 	struct bytes envelope_id; /* ENVID=, xtext, at most 100 */
 	struct bytes auth;        /* AUTH=, xtext, or "<>" */
 	bool require_tls;         /* REQUIRETLS */
+	enum mail_by by;          /* BY= */
+	int by_s;                 /* RETURN: at least 1 */
+	bool by_trace;
+	int hold_for_s;          /* HOLDFOR=; 0: undeclared */
+	struct bytes hold_until; /* HOLDUNTIL=, RFC 3339; not both */
+	int64_t hold_until_ms;   /* the same, wall clock */
+	bool has_priority;
+	int priority; /* MT-PRIORITY= */
 };
 
 /* NOTIFY= as bits; 0 means undeclared. */
@@ -52,7 +69,9 @@ struct rcpt_params {
 
 /* Nothing declared. */
 #define MAIL_PARAMS_NONE                                                       \
-	((struct mail_params){.envelope_id = BYTES_NONE, .auth = BYTES_NONE})
+	((struct mail_params){.envelope_id = BYTES_NONE,                       \
+	    .auth = BYTES_NONE,                                                \
+	    .hold_until = BYTES_NONE})
 #define RCPT_PARAMS_NONE ((struct rcpt_params){.original = BYTES_NONE})
 
 /* What was wrong with a parameter, as the reply to it. */

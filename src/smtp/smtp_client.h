@@ -135,6 +135,9 @@ struct smtp_client_recipient {
  * body of 8BITMIME or BINARYMIME must be offered: otherwise the message is DONE
  * with SMTP_NOT_OFFERED before anything was sent.  The same where
  * params.size_bytes passes the server's SIZE.
+ *
+ * Without utf8 domains in other scripts go in their ASCII form (idn.h); a
+ * sender that has none makes the message utf8, a recipient is refused.
  */
 struct smtp_client_message {
 	struct bytes sender; /* empty: the null sender */

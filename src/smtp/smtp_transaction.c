@@ -1,5 +1,6 @@
 /* One message: RFC 5321 3.3, 2033 (LMTP), 2920 (PIPELINING), 3030 (BDAT). */
 #include "base/memory.h"
+#include "smtp/idn.h"
 #include "smtp/smtp_client_private.h"
 #include "smtp/smtp_phase.h"
 
@@ -23,7 +24,8 @@ may_chunk(const struct smtp_client *client)
 static bool
 needs_utf8(const struct smtp_client_message *message)
 {
-	return message->params.utf8 || !bytes_is_ascii(message->sender);
+	return message->params.utf8 ||
+	    !idn_is_mailbox_sendable(message->sender);
 }
 
 static bool

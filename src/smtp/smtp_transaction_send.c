@@ -1,5 +1,6 @@
 /* The commands and the content of one message. */
 #include "smtp/address.h"
+#include "smtp/idn.h"
 #include "smtp/params.h"
 #include "smtp/smtp_client_private.h"
 
@@ -53,6 +54,22 @@ append_more(struct buffer *line, struct bytes more)
 	buffer_append(line, more);
 }
 
+/* Without SMTPUTF8 in its ASCII form; false where it has none. */
+static bool
+append_path(struct buffer *line, const struct smtp_transaction *transaction,
+    struct bytes address)
+{
+	bool ok = true;
+
+	buffer_append_char(line, '<');
+	if (transaction->utf8)
+		buffer_append(line, address);
+	else
+		ok = idn_append_mailbox(line, address);
+	buffer_append_char(line, '>');
+	return ok;
+}
+
 /* What smtplib writes in lower case. */
 static void
 append_mail_params(struct smtp_client *client,
@@ -81,9 +98,8 @@ smtp_transaction_send_mail(
 		"the sender or a parameter is more than one line");
 	struct buffer *line = smtp_wire_begin(&client->wire, "MAIL FROM:");
 
-	buffer_append_char(line, '<');
-	buffer_append(line, transaction->message->sender);
-	buffer_append_char(line, '>');
+	/* Where it has no ASCII form the message is SMTPUTF8. */
+	(void)append_path(line, transaction, transaction->message->sender);
 	append_mail_params(client, transaction, line);
 	transaction->next = SMTP_PHASE_RCPT;
 	if (!smtp_wire_is_line(&client->wire)) {
@@ -139,15 +155,14 @@ begin_rcpt(struct smtp_client *client, struct smtp_transaction *transaction)
 	const enum smtp_phase phase = SMTP_PHASE_RCPT;
 	struct buffer *line = smtp_wire_begin(&client->wire, "RCPT TO:");
 
-	buffer_append_char(line, '<');
-	buffer_append(line, recipient->address);
-	buffer_append_char(line, '>');
+	const bool is_sendable =
+	    append_path(line, transaction, recipient->address);
 	params_write_rcpt(line, &recipient->params, client->extensions.offered);
 	append_more(line, recipient->more);
 	if (!smtp_wire_is_line(&client->wire))
 		return smtp_outcome_not_offered(phase, 553, "5.1.3",
 		    "the address or a parameter is more than one line");
-	if (!transaction->utf8 && !bytes_is_ascii(recipient->address))
+	if (!is_sendable)
 		return smtp_outcome_not_offered(phase, 553, "5.6.7",
 		    "the address is not ASCII, the message not SMTPUTF8");
 	if (is_past_limits(client, transaction, index))

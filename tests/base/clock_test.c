@@ -202,3 +202,51 @@ Test(clock, writes_dates_past_no_ceiling)
 	cr_expect(buffer.overflowed);
 	buffer_clear(&buffer);
 }
+
+Test(clock, reads_rfc3339)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		int64_t wall_ms;
+	} rows[] = {
+	    {"1970-01-01T00:00:00Z", true, 0},
+	    {"1970-01-01t00:00:00.25z", true, 250},
+	    {"1970-01-01T00:00:00.123456789Z", true, 123},
+	    {"2026-11-23T05:52:00Z", true, 1795413120 * CLOCK_SECOND},
+	    {"2026-11-23T05:52:00.5+01:30", true,
+		1795413120 * CLOCK_SECOND + 500 - 90 * CLOCK_MINUTE},
+	    {"2026-11-23T05:52:00-23:59", true,
+		1795413120 * CLOCK_SECOND + 23 * CLOCK_HOUR +
+		    59 * CLOCK_MINUTE},
+	    {"2024-02-29T00:00:00Z", true, 1709164800 * CLOCK_SECOND},
+	    {"2016-12-31T23:59:60Z", true, 1483228800 * CLOCK_SECOND},
+	    {"9999-12-31T23:59:59Z", true, 253402300799 * CLOCK_SECOND},
+	    {"2023-02-29T00:00:00Z", false, 0},
+	    {"2026-00-01T00:00:00Z", false, 0},
+	    {"2026-13-01T00:00:00Z", false, 0},
+	    {"2026-01-00T00:00:00Z", false, 0},
+	    {"2026-01-32T00:00:00Z", false, 0},
+	    {"2026-01-01T24:00:00Z", false, 0},
+	    {"2026-01-01T00:60:00Z", false, 0},
+	    {"2026-01-01T00:00:61Z", false, 0},
+	    {"2026-01-01T00:00:00", false, 0},
+	    {"2026-01-01T00:00:00.Z", false, 0},
+	    {"2026-01-01T00:00:00Zx", false, 0},
+	    {"2026-01-01T00:00:00+0100", false, 0},
+	    {"2026-01-01T00:00:00+24:00", false, 0},
+	    {"2026-01-01 00:00:00Z", false, 0},
+	    {"2026-1-1T00:00:00Z", false, 0},
+	    {"-026-01-01T00:00:00Z", false, 0},
+	    {"", false, 0},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int64_t wall_ms = -1;
+		const bool ok =
+		    date_parse_rfc3339(bytes_of(rows[i].text), &wall_ms);
+		cr_expect_eq(ok, rows[i].ok, "%s", rows[i].text);
+		cr_expect_eq(wall_ms, ok ? rows[i].wall_ms : -1, "%s: %lld",
+		    rows[i].text, (long long)wall_ms);
+	}
+}

@@ -509,6 +509,8 @@ static const struct utf8_row {
 	"gr\xc3\xbc@y failed 5.6.7\nb@y delivered 2.0.0\n"},
     {"PIPELINING 8BITMIME", "gr\xc3\xbc@y", CONTENT,
 	"gr\xc3\xbc@y failed 5.6.7\n"},
+    {"PIPELINING 8BITMIME", "b@gr\xc3\xbc.example", CONTENT,
+	"b@gr\xc3\xbc.example delivered 2.0.0\n"},
     {"PIPELINING 8BITMIME", "b@y", "Subject: gr\xc3\xbc\xc3\x9f\r\n\r\nx\r\n",
 	"b@y failed 5.6.7\n"},
     {"PIPELINING 8BITMIME", "b@y", EIGHT_BIT, "b@y delivered 2.0.0\n"},

@@ -136,3 +136,34 @@ Test(extensions, have_lines_known_or_not)
 	cr_expect(bytes_is(parameters, ""));
 	cr_expect_not(extensions_next_line(&rest, &keyword, &parameters));
 }
+
+/* RFC 2852 4, RFC 4865 3. */
+Test(extensions, tell_what_deliverby_and_futurerelease_may_ask_for)
+{
+	static const struct {
+		const char *text;
+		uint64_t by_min_s, hold_max_s;
+		int64_t hold_until_ms;
+	} limits[] = {
+	    {"mx\nDELIVERBY\nFUTURERELEASE", 0, 0, 0},
+	    {"mx\nDELIVERBY 240", 240, 0, 0},
+	    {"mx\nDELIVERBY 240,x", 240, 0, 0},
+	    {"mx\nDELIVERBY soon", 0, 0, 0},
+	    {"mx\nFUTURERELEASE 86400 1970-01-02T00:00:00Z", 0, 86400,
+		86400000},
+	    {"mx\nFUTURERELEASE 86400", 0, 86400, 0},
+	    {"mx\nFUTURERELEASE 1970-01-02T00:00:00Z", 0, 0, 0},
+	    {"mx\nFUTURERELEASE 5 later\nFUTURERELEASE -1", 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct extensions read;
+		extensions_read(&read, bytes_of(limits[i].text));
+		cr_expect_eq(
+		    read.by_min_s, limits[i].by_min_s, "%s", limits[i].text);
+		cr_expect_eq(read.hold_max_s, limits[i].hold_max_s, "%s",
+		    limits[i].text);
+		cr_expect_eq(read.hold_until_ms, limits[i].hold_until_ms, "%s",
+		    limits[i].text);
+	}
+}

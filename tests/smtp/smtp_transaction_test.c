@@ -31,6 +31,12 @@ static const struct smtp_client_recipient strange[] = {
     DIALOGUE_RECIPIENT("c@y.example"),
 };
 
+/* Their domains have an ASCII form. */
+static const struct smtp_client_recipient foreign[] = {
+    DIALOGUE_RECIPIENT("b@b\xc3\xbc"
+		       "cher.example"),
+};
+
 static const struct dialogue_message messages[] = {
     {DIALOGUE_MESSAGE("a@x.example", people, 1), "Hi\n", 0},
     {DIALOGUE_MESSAGE("a@x.example", people, 2), "Hi\n", 0},
@@ -40,6 +46,10 @@ static const struct dialogue_message messages[] = {
     {DIALOGUE_MESSAGE("a@x.example", strange, 3), "Hi\n", 0},
     {DIALOGUE_MESSAGE("a\n@x.example", people, 1), "Hi\n", 0},
     {DIALOGUE_MESSAGE("a@x.example", strange, 2), "Hi\n", 0},
+    {DIALOGUE_MESSAGE("a@b\xc3\xbc"
+		      "cher.example",
+	 foreign, 1),
+	"Hi\n", 0},
 };
 
 /* Parameters that only the caller knows; line ends as they are. */
@@ -92,6 +102,24 @@ check_all(const struct dialogue *dialogues, size_t count)
 
 #define CHECK_ALL(dialogues)                                                   \
 	check_all(dialogues, sizeof(dialogues) / sizeof(dialogues[0]))
+
+/* Row 5321 2.3.5, 6531: without SMTPUTF8, or where it is not asked for. */
+static const struct dialogue foreigners[] = {
+    TALK("SMTPUTF8 is not offered",
+	PLAINLY "O: send 9\nC: MAIL FROM:<a@xn--bcher-kva.example>\n" OK
+		"C: RCPT TO:<b@xn--bcher-kva.example>\n" OK
+		"E: RECIPIENT 9.0 RCPT 250\n" DATA GO HI SENT
+		"E: DONE 9 end of data 250 2.0.0\n"),
+    TALK("SMTPUTF8 is not needed",
+	GREETED("S: 250-SMTPUTF8\n") "O: send 9\n"
+				     "C: MAIL FROM:<a@xn--bcher-kva.example>"
+				     "\n"),
+};
+
+Test(smtp_transaction, writes_domains_in_their_ascii_form)
+{
+	CHECK_ALL(foreigners);
+}
 
 /* ---- one command, one reply ---- */
 
