@@ -15,6 +15,8 @@ release(struct smtp *session)
 		free(mail->recipients[i]);
 	free(mail->recipients);
 	free(mail->sender);
+	free(mail->options);
+	free(mail->rcpt_options);
 	free(mail->more);
 	free(mail->more_rcpt);
 	free(mail->list);
@@ -28,6 +30,7 @@ release(struct smtp *session)
 	session->options.password = NULL;
 	session->options.mechanisms = NULL;
 	session->options.raw_lines = false;
+	session->options.no_chunking = !session->settings.chunking;
 	session->then = NULL;
 	session->after = NULL;
 	session->hear = NULL;

@@ -54,6 +54,13 @@ smtp_content_of_function(struct smtp_content *content, smtp_read_fn read,
 	buffer_init(&content->piece, PIECE_MAX);
 }
 
+void
+smtp_content_keep_as_is(struct smtp_content *content)
+{
+	if (content->read == NULL)
+		content->size = content->memory.len;
+}
+
 bool
 smtp_content_convert(struct smtp_content *content, struct error *error)
 {

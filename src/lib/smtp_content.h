@@ -34,6 +34,8 @@ void smtp_content_of_memory(
     struct smtp_content *content, struct bytes memory, bool raw);
 void smtp_content_of_function(struct smtp_content *content, smtp_read_fn read,
     void *arg, uint64_t size, bool is_8bit);
+/* BINARYMIME: line ends are content like all else. */
+void smtp_content_keep_as_is(struct smtp_content *content);
 /* Afterwards it has only ASCII; false where that cannot be. */
 bool smtp_content_convert(
     struct smtp_content *content, struct error *error) MUST_USE;

@@ -405,6 +405,14 @@ smtp_link_talk(struct smtp *session)
 		    is_exporter ? BYTES_NONE : binding);
 }
 
+bool
+smtp_link_is_verified(const struct smtp *session)
+{
+	const struct tls_summary *summary = conn_tls(session->conn);
+
+	return session->is_local || (summary != NULL && summary->verified);
+}
+
 void
 smtp_link_close(struct smtp *session)
 {

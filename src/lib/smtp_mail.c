@@ -1,6 +1,8 @@
 #include "base/memory.h"
 #include "lib/smtp_order.h"
+#include "lib/smtp_param.h"
 #include "smtp/extensions.h"
+#include "smtp/idn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,12 +128,28 @@ sent(struct smtp *session, int err)
 
 /* ---- sending ---- */
 
+/* It cannot be sent here, which every recipient is told. */
+static void
+refuse(struct smtp *session, int code, const char *enhanced, const char *text)
+{
+	const struct smtp_outcome outcome = {
+	    .kind = SMTP_NOT_OFFERED,
+	    .phase = SMTP_PHASE_MAIL,
+	    .code = code,
+	    .enhanced = bytes_of(enhanced),
+	    .text = bytes_of(text),
+	};
+
+	note_done(session, &outcome);
+	smtp_call_end(session, smtp_last_keep(session, &outcome));
+}
+
 static void
 declare_size(struct smtp *session, struct mail_params *params)
 {
 	const struct smtp_content *content = &session->content;
 
-	params->has_size = content->has_size && !session->mail.has_size;
+	params->has_size = content->has_size && !session->mail.given.has_size;
 	params->size_bytes = content->size;
 }
 
@@ -141,12 +159,20 @@ declare_body(
     struct smtp *session, struct mail_params *params, struct error *error)
 {
 	struct smtp_content *content = &session->content;
+	const enum mail_body given = session->mail.given.body;
+	const bool has_8bitmime = smtp_has_extn(session, "8bitmime");
 	const bool may_convert =
 	    session->settings.convert_8bit && content->read == NULL;
 
-	if (!content->is_8bit || session->mail.has_body)
+	if (given == MAIL_BODY_BINARYMIME) {
+		params->body = given;
+		session->options.no_chunking = false;
+		smtp_content_keep_as_is(content);
+	}
+	if (!content->is_8bit || given == MAIL_BODY_BINARYMIME ||
+	    (given == MAIL_BODY_8BITMIME && has_8bitmime))
 		return true;
-	if (smtp_has_extn(session, "8bitmime")) {
+	if (has_8bitmime && given == MAIL_BODY_UNDECLARED) {
 		params->body = MAIL_BODY_8BITMIME;
 		return true;
 	}
@@ -163,57 +189,44 @@ static void
 make_message(struct smtp *session, const struct mail_params *params)
 {
 	struct smtp_mail *mail = &session->mail;
-	const bool esmtp = session->is_esmtp;
 
 	mail->list = memory_array(mail->count, sizeof(*mail->list));
 	for (size_t i = 0; i < mail->count; i++)
 		mail->list[i] = (struct smtp_client_recipient){
 		    .address = bytes_of(mail->recipients[i]),
 		    .params = RCPT_PARAMS_NONE,
-		    .more = esmtp ? bytes_trim(bytes_of(mail->more_rcpt))
-				  : BYTES_NONE,
+		    .more = bytes_of(mail->more_rcpt),
 		};
 	mail->message = (struct smtp_client_message){
 	    .sender = bytes_of(mail->sender),
 	    .params = *params,
-	    .more = esmtp ? bytes_trim(bytes_of(mail->more)) : BYTES_NONE,
+	    .more = bytes_of(mail->more),
 	    .recipients = mail->list,
 	    .recipient_count = mail->count,
 	};
-}
-
-/* Hold the options of what is not offered, as smtplib does. */
-static int
-check_server(struct smtp *session)
-{
-	if (session->mail.wants_utf8 && session->is_esmtp &&
-	    !smtp_has_extn(session, "smtputf8"))
-		return smtp_last_fail(session, SMTP_E_NOTSUPP, SMTP_S_MAIL,
-		    "SMTPUTF8 not supported by server");
-	if (!smtp_client_can_send(session->client))
-		return smtp_last_fail(session, SMTP_E_RESPONSE, SMTP_S_EHLO,
-		    "the server takes no more messages in this session");
-	return SMTP_OK;
 }
 
 static void
 send_now(struct smtp *session, int err)
 {
 	struct mail_params params = MAIL_PARAMS_NONE;
+	struct smtp_param_obstacle obstacle;
 	struct error error;
 
-	if (err == SMTP_OK)
-		err = check_server(session);
+	if (err == SMTP_OK && !smtp_client_can_send(session->client))
+		err = smtp_last_fail(session, SMTP_E_RESPONSE, SMTP_S_EHLO,
+		    "the server takes no more messages in this session");
 	if (err != SMTP_OK) {
 		smtp_call_end(session, err);
 		return;
 	}
-	params.utf8 = session->mail.wants_utf8 && session->is_esmtp;
-	params.require_tls = session->mail.wants_require_tls;
+	if (!smtp_param_choose(session, &params, &obstacle)) {
+		refuse(
+		    session, obstacle.code, obstacle.enhanced, obstacle.text);
+		return;
+	}
 	if (!declare_body(session, &params, &error)) {
-		smtp_call_end(session,
-		    smtp_last_fail(session, SMTP_E_NOTSUPP, SMTP_S_MAIL,
-			error_text(&error)));
+		refuse(session, 554, "5.6.3", error_text(&error));
 		return;
 	}
 	declare_size(session, &params);
@@ -223,31 +236,6 @@ send_now(struct smtp *session, int err)
 }
 
 /* ---- what is to be sent ---- */
-
-static void
-take_options(struct smtp_mail *mail, const char *const *options,
-    const char *const *rcpt_options)
-{
-	struct buffer more;
-
-	buffer_init(&more, SMTP_ORDER_MAX);
-	mail->has_body = smtp_order_has_option(options, "BODY");
-	mail->has_size = smtp_order_has_option(options, "SIZE");
-	mail->wants_utf8 = smtp_order_has_option(options, "SMTPUTF8");
-	mail->wants_require_tls = smtp_order_has_option(options, "REQUIRETLS");
-	for (; options != NULL && *options != NULL; options++) {
-		const struct bytes option = bytes_of(*options);
-		/* The core writes these two itself. */
-		if (!bytes_is_nocase(option, "SMTPUTF8") &&
-		    !bytes_is_nocase(option, "REQUIRETLS"))
-			buffer_printf(&more, " %s", *options);
-	}
-	mail->more = buffer_to_text(&more);
-	buffer_empty(&more);
-	smtp_order_options(&more, rcpt_options);
-	mail->more_rcpt = buffer_to_text(&more);
-	buffer_clear(&more);
-}
 
 /* NULL, told, where address cannot be said. */
 static char *
@@ -263,7 +251,7 @@ take_address(struct smtp *session, const char *address, int *out_err)
 	const struct bytes bytes = bytes_of(bare);
 	if (bytes_contains(bytes, '\n') || bytes_contains(bytes, '\r'))
 		*out_err = smtp_order_check(session, bytes);
-	else if (!session->mail.wants_utf8 && !bytes_is_ascii(bytes))
+	else if (!session->mail.given.utf8 && !idn_is_mailbox_sendable(bytes))
 		*out_err = smtp_last_fail(session, SMTP_E_ENCODING, SMTP_S_MAIL,
 		    "an address is not ASCII, and SMTPUTF8 was not said");
 	if (*out_err == SMTP_OK)
@@ -303,9 +291,10 @@ begin_mail(struct smtp *session, const char *from, const char *const *to,
 
 	session->stage = SMTP_S_MAIL;
 	mail->raw = session->settings.raw_eol && raw;
-	take_options(mail, mail_opts, rcpt_opts);
-	mail->sender = take_address(session, from, &err);
-	if (mail->sender != NULL)
+	err = smtp_param_take(session, mail_opts, rcpt_opts);
+	if (err == SMTP_OK)
+		mail->sender = take_address(session, from, &err);
+	if (err == SMTP_OK)
 		err = take_recipients(session, to);
 	if (err != SMTP_OK)
 		return smtp_call_refuse(

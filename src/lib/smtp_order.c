@@ -1,6 +1,7 @@
 #include "lib/smtp_order.h"
 
 #include "base/memory.h"
+#include "lib/smtp_param.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -339,6 +340,7 @@ smtp_mail_async(struct smtp *s, const char *from, const char *const *opts,
     smtp_done_fn cb, void *arg)
 {
 	const bool wants_utf8 = smtp_order_has_option(opts, "SMTPUTF8");
+	struct smtp_param_obstacle obstacle;
 	struct buffer line;
 	int err = SMTP_OK;
 
@@ -348,6 +350,9 @@ smtp_mail_async(struct smtp *s, const char *from, const char *const *opts,
 	if (wants_utf8 && s->is_esmtp && !smtp_has_extn(s, "smtputf8"))
 		return smtp_call_refuse(
 		    s, SMTP_E_NOTSUPP, "SMTPUTF8 not supported by server");
+	if (smtp_order_has_option(opts, "REQUIRETLS") &&
+	    !smtp_param_may_require_tls(s, &obstacle))
+		return smtp_call_refuse(s, SMTP_E_NOTSUPP, obstacle.text);
 	s->is_utf8 |= wants_utf8 && s->is_esmtp;
 	smtp_last_clear_results(s);
 	if (!compose_path(s, &line, "mail from:", from, opts))

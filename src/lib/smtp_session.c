@@ -126,7 +126,8 @@ take_options(struct smtp *session, const struct smtp_options *given)
 	set_phases(settings, &options);
 	session->options.verbs = verbs_of(options.verbs);
 	session->options.no_pipelining = options.pipelining < 0;
-	session->options.no_chunking = options.chunking == 0;
+	settings->chunking = options.chunking != 0;
+	session->options.no_chunking = !settings->chunking;
 	return smtp_set_source_address(session, options.source_address) ==
 	    SMTP_OK;
 }

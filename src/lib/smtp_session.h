@@ -11,6 +11,7 @@
  *   smtp_login.c     AUTH
  *   smtp_order.c     single commands
  *   smtp_content.c   where content comes from
+ *   smtp_param.c     parameters of MAIL and RCPT
  *   smtp_mail.c      sendmail
  *   smtp_trace.c     the lines of smtp_set_debug()
  *
@@ -53,6 +54,7 @@ struct smtp_settings {
 	enum smtp_tls tls;
 	struct ssl_ctx_st *ssl_ctx; /* borrowed; or NULL */
 	bool lmtp;
+	bool chunking;
 	bool raw_eol;
 	bool convert_8bit;
 	bool auth_in_clear;
@@ -75,12 +77,11 @@ struct smtp_mail {
 	char *sender;
 	char **recipients;
 	size_t count;
-	char *more;      /* parameters of MAIL as given */
-	char *more_rcpt; /* of every RCPT */
-	bool wants_utf8;
-	bool wants_require_tls;
-	bool has_body; /* BODY= is among more */
-	bool has_size;
+	char *options; /* parameters of MAIL as given, blanks between */
+	char *rcpt_options;
+	struct mail_params given; /* what options mean; no texts */
+	char *more;               /* those of options that are said */
+	char *more_rcpt;
 	bool raw;
 	struct smtp_client_message message;
 	struct smtp_client_recipient *list; /* owned; views of recipients */
@@ -231,6 +232,8 @@ void smtp_link_pump(struct smtp *session);
 void smtp_link_talk(struct smtp *session);
 /* Handshake; *out_error says why it cannot be. */
 bool smtp_link_start_tls(struct smtp *session, struct error *out_error);
+/* The certificate was verified, or nobody is between. */
+bool smtp_link_is_verified(const struct smtp *session);
 /* Close silently. */
 void smtp_link_close(struct smtp *session);
 conn_fn smtp_link_hear;

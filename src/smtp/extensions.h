@@ -51,7 +51,7 @@ struct extensions {
 	uint64_t messages_max;          /* LIMITS MAILMAX; 0: none told */
 	uint64_t recipient_domains_max; /* LIMITS RCPTDOMAINMAX; 0: none told */
 	uint64_t by_min_s;   /* DELIVERBY, the least BY=n;R; 0: none told */
-	uint64_t hold_max_s; /* FUTURERELEASE; 0: none told, none will do */
+	uint64_t hold_max_s; /* FUTURERELEASE; 0: none told */
 	int64_t
 	    hold_until_ms; /* the same as a time, wall clock; 0: none told */
 };

@@ -417,6 +417,24 @@ params_read_rcpt(
 	return problem;
 }
 
+enum extension
+params_mail_extension(struct bytes keyword)
+{
+	const struct row *row = find_row(
+	    mail_rows, sizeof(mail_rows) / sizeof(mail_rows[0]), keyword);
+
+	return row != NULL ? row->extension : EXTENSION_COUNT;
+}
+
+enum extension
+params_rcpt_extension(struct bytes keyword)
+{
+	const struct row *row = find_row(
+	    rcpt_rows, sizeof(rcpt_rows) / sizeof(rcpt_rows[0]), keyword);
+
+	return row != NULL ? row->extension : EXTENSION_COUNT;
+}
+
 static bool
 offers(unsigned offered, enum extension extension)
 {

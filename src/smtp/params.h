@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "smtp/extensions.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,6 +93,11 @@ struct params_problem params_read_mail(
     struct bytes text, unsigned allowed, struct mail_params *out_params);
 struct params_problem params_read_rcpt(
     struct bytes text, unsigned allowed, struct rcpt_params *out_params);
+
+/* The extension that a parameter of MAIL, or of RCPT, belongs to (without
+ * case); EXTENSION_COUNT: unknown.  BODY=BINARYMIME needs its own as well. */
+enum extension params_mail_extension(struct bytes keyword);
+enum extension params_rcpt_extension(struct bytes keyword);
 
 /*
  * Append " SIZE=... BODY=..." for what is set and whose extension is in

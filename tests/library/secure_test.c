@@ -344,3 +344,69 @@ Test(login, asks_a_function)
 		library_scene_clear(&scene);
 	}
 }
+
+/* ---- REQUIRETLS, RFC 8689 4.2.1 ---- */
+
+#define REQUIRE                                                                \
+	"C:mail from:<x@y> REQUIRETLS\r\nS:250 ok\nC:rcpt to:<a@y>\n"          \
+	"S:250 ok\nC:data\nS:354 go\nD\nS:250 ok\n"
+
+Test(requiretls, is_passed_on_over_verified_TLS_alone)
+{
+	static const char *const options[] = {"REQUIRETLS", NULL};
+	static const char letter[] = "TLS-Required: No\n\nhi\n";
+	static const struct {
+		const char *script;
+		enum smtp_tls tls;
+		int own; /* our context */
+		int err;
+	} rows[] = {
+	    {GREETING START EHLO_OF("S:250-REQUIRETLS\n") REQUIRE,
+		SMTP_TLS_MUST, 1, SMTP_OK},
+	    {GREETING START EHLO_OF("S:250-DSN\n"), SMTP_TLS_MUST, 1,
+		SMTP_E_NOTSUPP},
+	    {GREETING START EHLO_OF("S:250-REQUIRETLS\n"), SMTP_TLS_MAY, 0,
+		SMTP_E_NOTSUPP},
+	    {GREETING EHLO_OF("S:250-REQUIRETLS\n"), SMTP_TLS_OFF, 1,
+		SMTP_E_NOTSUPP},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct secure_scene secure;
+		secure_init(&secure, rows[i].script,
+		    (struct smtp_options){.tls = rows[i].tls}, HERE);
+		struct smtp *session = secure.scene.session;
+		if (rows[i].own == 0)
+			(void)smtp_set_tls(session, rows[i].tls, NULL, NULL);
+		cr_expect_eq(smtp_sendmail(session, "x@y", one, letter,
+				 strlen(letter), 1, options, NULL),
+		    rows[i].err, "%zu: %s", i, smtp_last_errmsg(session));
+		if (rows[i].err != SMTP_OK)
+			cr_expect_str_eq(smtp_last_enh(session), "5.7.30");
+		secure_clear(&secure);
+	}
+}
+
+/* RFC 8689 5: the field asks relays to deliver without TLS; what the caller
+ * asks of this session stands. */
+Test(requiretls, is_not_undone_by_the_header_field)
+{
+	static const char letter[] = "TLS-Required: No\n\nhi\n";
+	struct library_scene scene;
+
+	library_scene_init(&scene, GREETING EHLO,
+	    &(struct smtp_options){.tls = SMTP_TLS_MUST});
+	cr_expect_eq(smtp_sendmail(scene.session, "x@y", one, letter,
+			 strlen(letter), 1, NULL, NULL),
+	    SMTP_E_NOTSUPP);
+	cr_expect_eq(smtp_last_stage(scene.session), SMTP_S_STARTTLS);
+	library_scene_clear(&scene);
+
+	library_scene_init(&scene, GREETING EHLO LETTER, NULL);
+	cr_expect_eq(smtp_sendmail(scene.session, "x@y", one, letter,
+			 strlen(letter), 1, NULL, NULL),
+	    SMTP_OK);
+	cr_expect_not_null(
+	    strstr(library_scene_heard(&scene), "\r\nTLS-Required: No\r\n"));
+	library_scene_clear(&scene);
+}

@@ -122,7 +122,7 @@ typedef struct smtp_options {
 	int lmtp;             /* LHLO, and a reply for each recipient */
 	smtp_case verbs;
 	int pipelining;   /* 0 and 1: where offered; -1: never */
-	int chunking;     /* 1: BDAT where offered */
+	int chunking;     /* 1: BDAT where offered; 0: for BODY=BINARYMIME */
 	int convert_8bit; /* 1: quoted-printable or base64 where 8BITMIME is not
 			     offered; else such a message is refused */
 	int raw_eol;      /* 1: bodies as they are, but for the dots, where the
@@ -252,6 +252,43 @@ int smtp_auth(smtp *s, const char *mech, const char *user, const char *pass,
 /* With any mechanism at all, its responses by fn. */
 int smtp_auth_cb(
     smtp *s, const char *mech, smtp_auth_fn fn, void *arg, int initial_ok);
+
+/* ---- parameters, for opts and mail_opts, rcpt_opts ---- */
+
+/*
+ * Each makes one, to be released by smtp_free_str(); NULL where a value is out
+ * of range.
+ *
+ * smtp_sendmail() and its like check parameters: one that is wrong is
+ * SMTP_E_INVAL; one that the server does not offer, or not so far, is
+ * SMTP_E_NOTSUPP before anything is said.  SIZE and BODY of 7 or 8 bits are
+ * left out then, for they are declared by themselves; and where the server
+ * knows no EHLO all are, except BY, HOLDFOR, HOLDUNTIL, MT-PRIORITY and
+ * REQUIRETLS.  What is unknown goes out as it is.
+ *
+ * "REQUIRETLS" (RFC 8689) goes to a server that offers it over verified TLS, or
+ * a unix socket, alone; else 5.7.30.  The header field "TLS-Required: No" means
+ * nothing to the session: tls is the caller's word.
+ */
+
+/* MAIL: deliver within seconds (RFC 2852); mode 'R': or return it, 'N': or
+ * notify of it. */
+char *smtp_param_by(int64_t seconds, int mode, int trace);
+/* MAIL: not before so many seconds (RFC 4865), */
+char *smtp_param_holdfor(int64_t seconds);
+/* or not before this time, in seconds since 1970. */
+char *smtp_param_holduntil(int64_t time);
+/* MAIL: -9 to 9 (RFC 6710). */
+char *smtp_param_priority(int priority);
+/* MAIL: id will stand in reports (RFC 3461); printable ASCII. */
+char *smtp_param_envid(const char *id);
+/* RCPT: whom it was sent to first. */
+char *smtp_param_orcpt(const char *address);
+#define SMTP_NOTIFY_SUCCESS 1
+#define SMTP_NOTIFY_FAILURE 2
+#define SMTP_NOTIFY_DELAY   4
+/* RCPT: when a report is wanted; 0: NEVER. */
+char *smtp_param_notify(int when);
 
 /* ---- mail ---- */
 
