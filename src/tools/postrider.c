@@ -40,9 +40,15 @@ static const struct command {
 	"                       [--after ID] [--count] [--json]\n"
 	"       postrider queue show ID... [--content] [--json]\n"
 	"       postrider queue retry|hold|release|remove ID...|ALL [--json]\n"
+	"       postrider queue fsck [DIR] [--live] [--json]\n"
 	"\n"
 	"STATE is waiting, in_flight, settling or held.  --json lists one\n"
 	"object a line, with the keys of postqueue -j and more.\n"
+	"\n"
+	"fsck reads the queue's files, of a daemon that is not running, or, with\n"
+	"--live, of one that is; it changes nothing.  It exits with 0 where all\n"
+	"is well, 1 where only the newest commit is torn, 65 where mail is\n"
+	"damaged, 66 where there is no queue, 75 where it is in use.\n"
 	"\n"
 	"examples:\n"
 	"  postrider queue\n"
@@ -50,7 +56,8 @@ static const struct command {
 	"  postrider queue show 4bXkzM2wQ1t\n"
 	"  postrider queue show 4bXkzM2wQ1t --content >message.eml\n"
 	"  postrider queue remove 4bXkzM2wQ1t 4bXkzM2wQ1v\n"
-	"  postrider queue retry ALL\n"},
+	"  postrider queue retry ALL\n"
+	"  postrider queue fsck /mnt/backup/queue\n"},
     {"flush", queue_command_flush, "try all waiting mail now",
 	"usage: postrider flush [DOMAIN] [--json]\n"
 	"\n"

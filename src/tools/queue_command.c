@@ -1,22 +1,13 @@
 #include "tools/queue_command.h"
 
+#include "tools/queue_fsck.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #define SHOWN_MAX ((size_t)256 * 1024 * 1024)
-
-/* What was said behind "queue". */
-struct queue_words {
-	bool count;
-	bool content;
-	const char *limit;
-	const char *after;
-	const char *state;
-	char **ids;
-	int id_count;
-};
 
 /* ---- list ---- */
 
@@ -206,6 +197,7 @@ struct queue_verb {
 static const struct queue_verb verbs[] = {
     {"list", list, NULL, NULL},
     {"show", show, NULL, NULL},
+    {"fsck", queue_fsck, NULL, NULL},
     {"retry", NULL, "/v1/queue/retry", "will be tried now"},
     {"hold", NULL, "/v1/queue/hold", "put on hold"},
     {"release", NULL, "/v1/queue/release", "released"},
@@ -228,6 +220,7 @@ queue_command(struct tool *tool, int argc, char **argv)
 	const struct tool_option options[] = {
 	    {"--count", &words.count, NULL},
 	    {"--content", &words.content, NULL},
+	    {"--live", &words.live, NULL},
 	    {"--limit", NULL, &words.limit},
 	    {"--after", NULL, &words.after},
 	    {"--state", NULL, &words.state},
@@ -240,7 +233,8 @@ queue_command(struct tool *tool, int argc, char **argv)
 	const struct queue_verb *verb = find_verb(left > 0 ? argv[0] : "list");
 	if (verb == NULL)
 		return tool_usage(tool,
-		    "%s is none of list, show, retry, hold, release, remove",
+		    "%s is none of list, show, retry, hold, release, remove, "
+		    "fsck",
 		    argv[0]);
 	words.ids = argv + 1;
 	words.id_count = left > 0 ? left - 1 : 0;

@@ -3,5 +3,17 @@
 
 #include "tools/tool.h"
 
+/* What was said behind "queue VERB"; borrowed from argv. */
+struct queue_words {
+	bool count;
+	bool content;
+	bool live;
+	const char *limit;
+	const char *after;
+	const char *state;
+	char **ids; /* what is neither verb nor option */
+	int id_count;
+};
+
 int queue_command(struct tool *tool, int argc, char **argv);
 int queue_command_flush(struct tool *tool, int argc, char **argv);

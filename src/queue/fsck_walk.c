@@ -1,0 +1,490 @@
+/* The segments, unit by unit, as a start reads them. */
+#include "base/memory.h"
+#include "queue/fsck_private.h"
+#include "queue/quarantine.h"
+#include "queue/reading.h"
+#include "queue/roster.h"
+#include "queue/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct walk {
+	struct fsck *fsck;
+	const struct fsck_options *options;
+	struct fsck_meter *meter;
+	const struct segment_file *file; /* that is being read, */
+	struct fsck_segment *segment;    /* and what is known of it */
+	bool is_newest;
+	size_t first_finding;  /* of this segment */
+	uint64_t newest_group; /* of the last unit that is sound as a whole */
+	uint64_t metered;      /* octets of this segment told of */
+	/* Ids whose content in the newest segment is damaged: their units do
+	 * not count; the finding's number + 1. */
+	struct roster skipped;
+	/* Ids of which attempts are recorded, and nothing else. */
+	struct roster ghosts; /* owned copies of where */
+};
+
+struct ghost {
+	uint64_t id;
+	size_t segment; /* which of them */
+	uint64_t offset;
+};
+
+/* ---- damage ---- */
+
+static struct fsck_finding *
+add(struct walk *walk, enum fsck_kind kind, uint64_t offset, uint64_t len)
+{
+	struct fsck_finding *finding =
+	    fsck_add(walk->fsck, kind, NULL, walk->file->name);
+
+	finding->segment = walk->file->header.generation;
+	finding->offset = offset;
+	finding->len = len;
+	return finding;
+}
+
+static bool
+is_kept(const struct walk *walk, uint64_t offset)
+{
+	const struct disk *disk = walk->fsck->disk;
+	struct quarantine_name name =
+	    quarantine_name_of(&walk->file->header, offset);
+	if (walk->fsck->corrupt_fd < 0)
+		return false;
+	int fd = disk->open(
+	    disk->ctx, walk->fsck->corrupt_fd, name.text, O_RDONLY, 0);
+
+	if (fd >= 0)
+		(void)disk->close(disk->ctx, fd); /* only asked */
+	return fd >= 0;
+}
+
+static void
+add_stretch(struct walk *walk, const struct scan_event *event)
+{
+	enum fsck_kind kind = event->kind == SCAN_TAIL ? FSCK_TORN : FSCK_UNITS;
+	bool kept = event->len > 0 && is_kept(walk, event->offset);
+	struct fsck_finding *finding =
+	    add(walk, kind, event->offset, event->len);
+
+	finding->first_unit = event->first_missing;
+	finding->units = event->missing;
+	finding->is_kept = kept;
+}
+
+/* Heads that are whole, but not of our making. */
+static void
+add_malformed(struct walk *walk, const struct scan_event *event)
+{
+	struct scan_event bad = *event;
+
+	bad.kind = SCAN_DAMAGE;
+	bad.first_missing = event->header.number;
+	bad.missing = 1;
+	add_stretch(walk, &bad);
+}
+
+/* ---- contents ---- */
+
+static bool
+content_is_sound(const struct walk *walk, const struct scan_event *event,
+    const struct record_head *head, struct error *error)
+{
+	struct body body = {
+	    .fd = walk->file->fd,
+	    .offset = event->offset + UNIT_HEADER_LEN +
+		event->header.heads_len + head->content_offset,
+	    .len = head->content_len,
+	};
+
+	return segment_verify(walk->fsck->disk, &body, head, error);
+}
+
+static void
+add_content(struct walk *walk, const struct scan_event *event,
+    const struct record_head *head, const struct error *error)
+{
+	bool kept = is_kept(walk, event->offset);
+	struct fsck_finding *finding =
+	    add(walk, FSCK_CONTENT, event->offset, event->len);
+
+	finding->first_unit = event->header.number;
+	finding->units = 1;
+	finding->id = head->id;
+	finding->is_kept = kept;
+	if (error->kind != ERROR_DATA)
+		finding->detail = memory_copy_text(error_text(error));
+	if (!walk->is_newest)
+		return;
+	(void)roster_remove(&walk->skipped, head->id);
+	roster_insert(&walk->skipped, head->id,
+	    (void *)(uintptr_t)walk->fsck->finding_count);
+}
+
+/* Whether all contents in the unit are what was committed. */
+static bool
+check_contents(struct walk *walk, const struct scan_event *event,
+    const struct reading *readings, size_t count)
+{
+	bool is_sound = true;
+	struct error error;
+
+	for (size_t i = 0; i < count && !walk->options->skips_contents; i++) {
+		const struct record_head *head = &readings[i].head;
+		if (head->type != RECORD_MESSAGE || head->is_large ||
+		    content_is_sound(walk, event, head, &error))
+			continue;
+		add_content(walk, event, head, &error);
+		is_sound = false;
+	}
+	return is_sound;
+}
+
+/* The zeros behind the last content. */
+static void
+check_filling(struct walk *walk, const struct scan_event *event)
+{
+	static const char ZEROS[8];
+	uint64_t used = UNIT_HEADER_LEN + event->header.heads_len +
+	    event->header.content_len;
+	size_t len = (size_t)(event->len - used);
+	char filling[8] = {0};
+	struct error error;
+
+	if (len == 0)
+		return;
+	bool is_read = disk_read_at(walk->fsck->disk, walk->file->fd, filling,
+	    len, event->offset + used, &error);
+	if (is_read && memcmp(filling, ZEROS, len) == 0)
+		return;
+	struct fsck_finding *finding =
+	    add(walk, FSCK_FILLING, event->offset + used, len);
+	if (!is_read)
+		finding->detail = memory_copy_text(error_text(&error));
+}
+
+/* ---- facts ---- */
+
+/* What was damaged in front of this is of no account any more. */
+static void
+forget_skipped(struct walk *walk, uint64_t id)
+{
+	size_t number = (size_t)(uintptr_t)roster_remove(&walk->skipped, id);
+
+	if (number > 0)
+		walk->fsck->findings[number - 1].kind = FSCK_OLD_CONTENT;
+}
+
+static void
+take_message(
+    struct walk *walk, const struct reading *reading, struct place place)
+{
+	struct ledger *ledger = walk->fsck->ledger;
+	uint64_t id = reading->head.id;
+	struct ledger_entry *entry = ledger_find(ledger, id);
+
+	walk->segment->messages++;
+	free(roster_remove(&walk->ghosts, id));
+	forget_skipped(walk, id);
+	if (entry != NULL) {
+		ledger_set_place(ledger, entry, place);
+		return;
+	}
+	entry = ledger_add(ledger, id, place, reading->head.content_len,
+	    reading->head.is_large, 0);
+	entry->arrived_at = reading->envelope.arrived_at;
+	ledger_wait(ledger, entry, 0, 0, 0);
+}
+
+static void
+take_progress(
+    struct walk *walk, const struct reading *reading, struct place place)
+{
+	struct ledger *ledger = walk->fsck->ledger;
+	uint64_t id = reading->head.id;
+	struct ledger_entry *entry = ledger_find(ledger, id);
+
+	if (entry != NULL) {
+		ledger_set_progress_place(ledger, entry, place);
+		entry->attempts = (uint16_t)reading->progress.attempts;
+		if (reading->progress.held)
+			ledger_move(ledger, entry, LEDGER_HELD);
+		else
+			ledger_wait(ledger, entry, 0, 0, 0);
+	} else if (roster_find(&walk->ghosts, id) == NULL) {
+		struct ghost *ghost = memory_new(sizeof(*ghost));
+		ghost->id = id;
+		ghost->segment = (size_t)(walk->segment - walk->fsck->segments);
+		ghost->offset = place.offset;
+		roster_insert(&walk->ghosts, id, ghost);
+	}
+}
+
+static void
+take_end(struct walk *walk, uint64_t id)
+{
+	struct ledger_entry *entry = ledger_find(walk->fsck->ledger, id);
+
+	free(roster_remove(&walk->ghosts, id));
+	forget_skipped(walk, id);
+	if (entry != NULL)
+		ledger_remove(walk->fsck->ledger, entry);
+}
+
+static void
+take_fact(struct walk *walk, const struct scan_event *event,
+    const struct reading *reading)
+{
+	struct place place = {
+	    .segment = walk->file->header.generation,
+	    .offset = (uint32_t)event->offset,
+	    .len = UNIT_HEADER_LEN + event->header.heads_len,
+	};
+
+	if (reading->head.id > walk->fsck->highest_id)
+		walk->fsck->highest_id = reading->head.id;
+	switch (reading->head.type) {
+	case RECORD_MESSAGE:
+		take_message(walk, reading, place);
+		break;
+	case RECORD_PROGRESS:
+		take_progress(walk, reading, place);
+		break;
+	case RECORD_FINISHED:
+		take_end(walk, reading->head.id);
+		break;
+	}
+}
+
+static void
+take_unit(struct walk *walk, const struct scan_event *event)
+{
+	struct reading readings[UNIT_RECORDS_MAX];
+	size_t count = 0;
+
+	if (event->offset <= UINT32_MAX &&
+	    reading_take(event->heads, readings, &count)) {
+		bool is_sound = check_contents(walk, event, readings, count);
+		check_filling(walk, event);
+		walk->segment->units += is_sound;
+		if (is_sound)
+			walk->newest_group = event->header.group;
+		/* A start reads contents in the newest segment only. */
+		for (size_t i = 0; (is_sound || !walk->is_newest) && i < count;
+		     i++)
+			take_fact(walk, event, &readings[i]);
+	} else {
+		add_malformed(walk, event);
+	}
+	reading_clear(readings, count);
+}
+
+static void
+tell_progress(struct walk *walk, uint64_t end)
+{
+	if (end <= walk->metered)
+		return;
+	fsck_meter_add(walk->meter, end - walk->metered);
+	walk->metered = end;
+}
+
+static bool
+on_event(const struct scan_event *event, void *ctx, struct error *error)
+{
+	struct walk *walk = ctx;
+
+	(void)error; /* nothing here can fail */
+	if (event->kind == SCAN_UNIT)
+		take_unit(walk, event);
+	else
+		add_stretch(walk, event);
+	tell_progress(walk, event->offset + event->len);
+	return true;
+}
+
+/* ---- segments ---- */
+
+/* Whether the octets at offset are a sound copy of the header. */
+static bool
+copy_is_sound(const char *copy)
+{
+	char data[SEGMENT_HEADER_LEN];
+	struct segment_header header;
+	uint32_t version;
+
+	memcpy(data, copy, SEGMENT_HEADER_LEN / 2);
+	memcpy(data + SEGMENT_HEADER_LEN / 2, copy, SEGMENT_HEADER_LEN / 2);
+	return segment_header_decode(bytes_make(data, sizeof(data)), &header,
+		   &version) == SEGMENT_HEADER_VALID;
+}
+
+static void
+check_header(struct walk *walk)
+{
+	char copy[SEGMENT_HEADER_LEN / 2];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct error ignored; /* then it is no sound copy */
+		if (!disk_read_at(walk->fsck->disk, walk->file->fd, copy,
+			sizeof(copy), i * sizeof(copy), &ignored) ||
+		    !copy_is_sound(copy))
+			(void)add(walk, FSCK_HEADER_COPY, i * sizeof(copy),
+			    sizeof(copy));
+	}
+}
+
+/* What a start would take for a commit that was under way. */
+static void
+name_torn(struct walk *walk)
+{
+	for (size_t i = walk->first_finding; i < walk->fsck->finding_count;
+	     i++) {
+		struct fsck_finding *finding = &walk->fsck->findings[i];
+		if ((finding->kind == FSCK_UNITS ||
+			finding->kind == FSCK_CONTENT) &&
+		    finding->first_unit >= walk->newest_group)
+			finding->kind = FSCK_TORN;
+	}
+}
+
+/* The segment was given up and overwritten while it was read. */
+static bool
+is_gone(const struct walk *walk)
+{
+	char data[SEGMENT_HEADER_LEN];
+	struct segment_header header = {.generation = 0};
+	uint32_t version;
+	struct error ignored;
+
+	return disk_read_at(walk->fsck->disk, walk->file->fd, data,
+		   sizeof(data), 0, &ignored) &&
+	    segment_header_decode(bytes_make(data, sizeof(data)), &header,
+		&version) == SEGMENT_HEADER_VALID &&
+	    header.generation != walk->file->header.generation;
+}
+
+static void
+forget_findings(struct walk *walk)
+{
+	struct fsck *fsck = walk->fsck;
+
+	while (fsck->finding_count > walk->first_finding)
+		free(fsck->findings[--fsck->finding_count].detail);
+	/* Those of the newest segment, and no other is newer. */
+	roster_clear(&walk->skipped);
+	roster_init(&walk->skipped);
+}
+
+static void
+begin_segment(struct walk *walk, size_t index)
+{
+	struct fsck *fsck = walk->fsck;
+
+	walk->file = &fsck->files[index];
+	walk->segment = &fsck->segments[index];
+	walk->is_newest = index + 1 == fsck->segment_count;
+	walk->first_finding = fsck->finding_count;
+	walk->newest_group = 0;
+	walk->metered = 0;
+	memcpy(walk->segment->name, walk->file->name, SEGMENT_NAME_SIZE);
+	walk->segment->header = walk->file->header;
+	walk->segment->bytes = walk->file->bytes;
+	ledger_set_segment(fsck->ledger,
+	    (struct segment_ref){
+		.number = walk->file->header.generation,
+		.fd = walk->file->fd,
+		.salt = walk->file->header.salt,
+	    },
+	    walk->file->bytes);
+	if (walk->file->header.highest_id > fsck->highest_id)
+		fsck->highest_id = walk->file->header.highest_id;
+}
+
+static bool
+walk_segment(struct walk *walk, size_t index, struct error *error)
+{
+	struct scan_end end;
+
+	begin_segment(walk, index);
+	struct scan scan = {
+	    .disk = walk->fsck->disk,
+	    .fd = walk->file->fd,
+	    .header = walk->file->header,
+	    .end_unit = walk->is_newest ? 0 : walk->file[1].header.first_unit,
+	};
+	check_header(walk);
+	if (!scan_segment(&scan, on_event, walk, &end, error))
+		return error_context(error, "%s", walk->file->name);
+	walk->segment->end = end.offset;
+	walk->fsck->units += walk->segment->units;
+	tell_progress(walk, walk->segment->bytes);
+	if (walk->options->is_live && is_gone(walk))
+		forget_findings(walk);
+	if (walk->is_newest)
+		name_torn(walk);
+	return true;
+}
+
+/* ---- what they amount to ---- */
+
+/* A damaged content costs something where the message still lies there. */
+static void
+judge_contents(struct walk *walk)
+{
+	for (size_t i = 0; i < walk->fsck->finding_count; i++) {
+		struct fsck_finding *finding = &walk->fsck->findings[i];
+		if (finding->kind != FSCK_CONTENT)
+			continue;
+		const struct ledger_entry *entry =
+		    ledger_find(walk->fsck->ledger, finding->id);
+		bool is_skipped = roster_find(&walk->skipped, finding->id) ==
+		    (void *)(uintptr_t)(i + 1);
+		bool is_here = entry != NULL &&
+		    entry->place.segment == finding->segment &&
+		    entry->place.offset == finding->offset;
+		if (!is_here && !(entry == NULL && is_skipped))
+			finding->kind = FSCK_OLD_CONTENT;
+	}
+}
+
+/* Nothing drops a message that has not ended: its record is lost, or that of
+ * its end.  Frees them. */
+static void
+tell_ghosts(struct walk *walk)
+{
+	struct ghost *ghost;
+
+	while ((ghost = roster_after(&walk->ghosts, 0)) != NULL) {
+		const struct fsck_segment *segment =
+		    &walk->fsck->segments[ghost->segment];
+		struct fsck_finding *finding =
+		    fsck_add(walk->fsck, FSCK_LOST, NULL, segment->name);
+		finding->segment = segment->header.generation;
+		finding->offset = ghost->offset;
+		finding->id = ghost->id;
+		free(roster_remove(&walk->ghosts, ghost->id));
+	}
+}
+
+bool
+fsck_walk(struct fsck *fsck, const struct fsck_options *options,
+    struct fsck_meter *meter, struct error *error)
+{
+	struct walk walk = {.fsck = fsck, .options = options, .meter = meter};
+	bool is_ok = true;
+
+	roster_init(&walk.skipped);
+	roster_init(&walk.ghosts);
+	for (size_t i = 0; is_ok && i < fsck->segment_count; i++)
+		is_ok = walk_segment(&walk, i, error);
+	judge_contents(&walk);
+	tell_ghosts(&walk);
+	roster_clear(&walk.skipped);
+	roster_clear(&walk.ghosts);
+	return is_ok;
+}
