@@ -276,13 +276,12 @@ respond_alone(const char *mech, const struct sasl_identity *identity,
 {
 	const struct sasl_mechanism *mechanism =
 	    sasl_mechanism_find(bytes_of(mech));
-	const struct extensions offers = {0};
 	struct buffer base64;
 	struct buffer response;
 
 	if (mechanism == NULL)
 		return false;
-	struct sasl *sasl = sasl_new(mechanism, identity, &offers);
+	struct sasl *sasl = sasl_new(mechanism, identity);
 	buffer_init(&base64, SMTP_ORDER_MAX);
 	buffer_init(&response, SMTP_ORDER_MAX);
 	transfer_base64(&base64, challenge);

@@ -285,21 +285,8 @@ set_binding(struct sasl *sasl, Gsasl_property property, struct bytes binding)
 	gsasl_free(base64);
 }
 
-/*
- * A mechanism without -PLUS is told of the channel only where the server offers
- * none with: it then says that we could have bound, which exposes whoever
- * removed the offer on the way (RFC 5802 6).
- */
-static bool
-shows_binding(const struct sasl *sasl, const struct extensions *offers)
-{
-	return sasl->mechanism->bound ||
-	    (!extensions_has_mechanism(offers, "SCRAM-SHA-256-PLUS") &&
-		!extensions_has_mechanism(offers, "SCRAM-SHA-1-PLUS"));
-}
-
 static void
-start_library(struct sasl *sasl, const struct extensions *offers)
+start_library(struct sasl *sasl)
 {
 	const struct sasl_identity *identity = sasl->identity;
 
@@ -315,7 +302,9 @@ start_library(struct sasl *sasl, const struct extensions *offers)
 	else
 		set_property(sasl, GSASL_AUTHID, identity->user);
 	set_property(sasl, GSASL_PASSWORD, identity->password);
-	if (shows_binding(sasl, offers)) {
+	/* Told of a channel that it does not bind to, libgsasl 2.2 fails; so
+	 * nobody hears that we could have bound (RFC 5802 6, "y"). */
+	if (sasl->mechanism->bound) {
 		set_binding(
 		    sasl, GSASL_CB_TLS_EXPORTER, identity->exporter_binding);
 		set_binding(
@@ -325,7 +314,7 @@ start_library(struct sasl *sasl, const struct extensions *offers)
 
 struct sasl *
 sasl_new(const struct sasl_mechanism *mechanism,
-    const struct sasl_identity *identity, const struct extensions *offers)
+    const struct sasl_identity *identity)
 {
 	assert(identity->user != NULL);
 	assert(mechanism->secret == SECRET_NONE || identity->password != NULL);
@@ -334,7 +323,7 @@ sasl_new(const struct sasl_mechanism *mechanism,
 	sasl->mechanism = mechanism;
 	sasl->identity = identity;
 	if (mechanism->secret != SECRET_TOKEN)
-		start_library(sasl, offers);
+		start_library(sasl);
 	return sasl;
 }
 

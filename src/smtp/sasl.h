@@ -56,7 +56,7 @@ struct sasl;
 
 /* mechanism and identity are borrowed until free. */
 struct sasl *sasl_new(const struct sasl_mechanism *mechanism,
-    const struct sasl_identity *identity, const struct extensions *offers);
+    const struct sasl_identity *identity);
 void sasl_free(struct sasl *sasl);
 
 /*

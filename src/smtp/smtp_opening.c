@@ -333,8 +333,7 @@ start_exchange(
 	forget_exchange(client);
 	client->mechanism = mechanism;
 	client->mechanisms_tried |= sasl_mechanism_bit(mechanism);
-	client->sasl =
-	    sasl_new(mechanism, &client->identity, &client->extensions);
+	client->sasl = sasl_new(mechanism, &client->identity);
 	if (is_initial &&
 	    !sasl_respond(client->sasl, BYTES_NONE, &client->response))
 		return false;

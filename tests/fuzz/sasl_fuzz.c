@@ -141,17 +141,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .exporter_binding = BYTES_NONE,
 	    .unique_binding = BYTES_NONE,
 	};
-	struct extensions offers;
 
 	if (size < 2 || size > (size_t)16 * 1024)
 		return 0;
 	const char *name = names[data[0] % NAMES];
 	if ((data[1] & 1U) != 0)
 		identity.exporter_binding = BYTES("0123456789abcdef");
-	extensions_read(&offers, BYTES("mx\nAUTH SCRAM-SHA-1-PLUS"));
 	struct exchange exchange = {
-	    .sasl = sasl_new(
-		sasl_mechanism_find(bytes_of(name)), &identity, &offers),
+	    .sasl = sasl_new(sasl_mechanism_find(bytes_of(name)), &identity),
 	    .is_raw = (data[1] & 2U) != 0,
 	    .is_mutual = bytes_has_prefix(bytes_of(name), "SCRAM"),
 	};

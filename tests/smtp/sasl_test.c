@@ -23,12 +23,9 @@ identity_of(const char *user, const char *password)
 }
 
 static struct sasl *
-start(const char *name, const struct sasl_identity *identity, const char *ehlo)
+start(const char *name, const struct sasl_identity *identity)
 {
-	struct extensions offers;
-
-	extensions_read(&offers, bytes_of(ehlo));
-	return sasl_new(sasl_mechanism_find(bytes_of(name)), identity, &offers);
+	return sasl_new(sasl_mechanism_find(bytes_of(name)), identity);
 }
 
 /* NULL: cancelled. */
@@ -116,8 +113,7 @@ Test(sasl, answers_as_the_mechanisms_say)
 		struct sasl_identity identity =
 		    identity_of(rows[i].user, rows[i].password);
 		identity.host = rows[i].host;
-		struct sasl *sasl =
-		    start(rows[i].mechanism, &identity, EVERYTHING);
+		struct sasl *sasl = start(rows[i].mechanism, &identity);
 		cr_log_info("%s", rows[i].name);
 		for (size_t j = 0; rows[i].steps[j][0] != NULL; j++)
 			expect_response(
@@ -162,13 +158,13 @@ struct exchange {
 /* Both sides until one gives up or both are content. */
 static struct exchange
 exchange(const char *mechanism, const struct sasl_identity *identity,
-    const char *ehlo, char *server_password, bool spoil_proof)
+    char *server_password, bool spoil_proof)
 {
 	struct exchange result = {0};
 	Gsasl *library = NULL;
 	Gsasl_session *session = NULL;
 	char *challenge = NULL;
-	struct sasl *sasl = start(mechanism, identity, ehlo);
+	struct sasl *sasl = start(mechanism, identity);
 	char *response = respond(sasl, "");
 
 	cr_assert_eq(gsasl_init(&library), GSASL_OK);
@@ -225,7 +221,7 @@ Test(sasl, proves_both_sides_by_scram)
 		    identity_of("user,name=x", "pencil");
 		identity.exporter_binding = binding;
 		const struct exchange result =
-		    exchange(names[i], &identity, EVERYTHING, password, false);
+		    exchange(names[i], &identity, password, false);
 		cr_expect(result.server_ok, "%s", names[i]);
 		cr_expect(result.client_ok, "%s", names[i]);
 		cr_expect(result.is_proven, "%s", names[i]);
@@ -240,7 +236,7 @@ Test(sasl, is_refused_where_the_password_is_wrong)
 	char password[] = "pen";
 	const struct sasl_identity identity = identity_of("user", "pencil");
 	const struct exchange result =
-	    exchange("SCRAM-SHA-256", &identity, EVERYTHING, password, false);
+	    exchange("SCRAM-SHA-256", &identity, password, false);
 
 	cr_expect_not(result.server_ok);
 	cr_expect_not(result.is_proven);
@@ -253,8 +249,8 @@ Test(sasl, is_refused_on_another_channel)
 	struct sasl_identity identity = identity_of("user", "pencil");
 
 	identity.exporter_binding = BYTES("another channel");
-	const struct exchange result = exchange(
-	    "SCRAM-SHA-256-PLUS", &identity, EVERYTHING, password, false);
+	const struct exchange result =
+	    exchange("SCRAM-SHA-256-PLUS", &identity, password, false);
 	cr_expect_not(result.server_ok);
 	cr_expect_not(result.is_proven);
 }
@@ -264,7 +260,7 @@ Test(sasl, knows_an_impostor)
 	char password[] = "pencil";
 	const struct sasl_identity identity = identity_of("user", "pencil");
 	const struct exchange result =
-	    exchange("SCRAM-SHA-256", &identity, EVERYTHING, password, true);
+	    exchange("SCRAM-SHA-256", &identity, password, true);
 
 	cr_expect(result.server_ok);
 	cr_expect_not(result.client_ok);
@@ -313,8 +309,7 @@ Test(sasl, computes_no_more_rounds_than_are_affordable)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct sasl_identity identity = identity_of("u", "p");
-		struct sasl *sasl =
-		    start("SCRAM-SHA-256", &identity, EVERYTHING);
+		struct sasl *sasl = start("SCRAM-SHA-256", &identity);
 		char *first = respond(sasl, "");
 		char *challenge = server_first(first, cases[i].rounds);
 		char *final = respond(sasl, challenge);

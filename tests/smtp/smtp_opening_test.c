@@ -315,6 +315,11 @@ static const struct dialogue logins[] = {
 						    "AUTH 454"),
 	.options = {IN_TLS, STUDENT},
 	.binding = {"0123456789", 10}},
+    {.name = "a channel that could be bound to, and a server that does not",
+	.text = AUTH("SCRAM-SHA-256 PLAIN") "C: AUTH SCRAM-SHA-256 biws*\n"
+					    "S: 454 no\n" QUIT_AND("AUTH 454"),
+	.options = {IN_TLS, STUDENT},
+	.binding = {"0123456789", 10}},
 };
 
 static void
