@@ -1,5 +1,6 @@
 /* A commit is back: the sender is answered, or the message goes on. */
 #include "base/log.h"
+#include "base/seed.h"
 #include "daemon/dispatch_private.h"
 
 #include <assert.h>
@@ -55,6 +56,8 @@ accepted(
 		    commit->unit.place, commit->route, now);
 	} else {
 		answer = refuse(dispatch, commit);
+		if (SEED(REFUSAL_HIDDEN))
+			answer = DOOR_TAKEN;
 	}
 	tell_receipt(commit, answer);
 	commit_free(commit);
@@ -102,7 +105,7 @@ static void
 outcome_recorded(struct dispatch *dispatch, struct ledger_entry *entry,
     struct commit *commit, struct clock_time now)
 {
-	if (!commit->unit.is_committed) {
+	if (!commit->unit.is_committed && !SEED(OUTCOME_NOT_REPEATED)) {
 		commit_again(dispatch, commit, now);
 		return;
 	}

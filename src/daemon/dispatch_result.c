@@ -1,6 +1,7 @@
 /* An order is back: what came of it is committed, or the message waits again.
  */
 #include "base/log.h"
+#include "base/seed.h"
 #include "daemon/dispatch_private.h"
 
 #include <assert.h>
@@ -82,7 +83,8 @@ settle(struct dispatch *dispatch, struct ledger_entry *entry,
 		report->id = ledger_new_id(dispatch->ledger, now.wall_ms);
 		commit->report_route =
 		    dispatch_first_route(dispatch, &report->envelope);
-		unit_add(&commit->unit, record_message(report));
+		if (!SEED(BOUNCE_NOT_DURABLE))
+			unit_add(&commit->unit, record_message(report));
 	}
 	add_outcome(commit, entry->flags);
 	entry->flags &= (uint8_t)~FLAG_WANT_HOLD;
@@ -91,6 +93,8 @@ settle(struct dispatch *dispatch, struct ledger_entry *entry,
 	order->message = NULL;
 	order->settlement.report = NULL;
 	ledger_move(dispatch->ledger, entry, LEDGER_SETTLING);
+	if (SEED(LARGE_REMOVED_FIRST) && commit->finishes && entry->is_large)
+		dispatch_remove_large(dispatch, commit->id);
 	dispatch_push_commit(dispatch, commit);
 }
 
@@ -104,8 +108,9 @@ move(struct dispatch *dispatch, struct ledger_entry *entry, struct order *order)
 	commit->route = order->route;
 	commit->due = order->due;
 	unit_add(&commit->unit, record_message(commit->message));
-	unit_add(&commit->unit,
-	    record_progress(order->id, &commit->message->progress));
+	if (!SEED(MOVED_WITHOUT_PROGRESS))
+		unit_add(&commit->unit,
+		    record_progress(order->id, &commit->message->progress));
 	order->message = NULL;
 	ledger_move(dispatch->ledger, entry, LEDGER_SETTLING);
 	dispatch_push_commit(dispatch, commit);

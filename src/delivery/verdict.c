@@ -1,5 +1,6 @@
 #include "delivery/verdict.h"
 
+#include "base/seed.h"
 #include "message/printable.h"
 
 #include <assert.h>
@@ -110,6 +111,8 @@ static struct judgement
 judge_end(const struct smtp_outcome *outcome, struct verdict_context context)
 {
 	(void)context;
+	if (SEED(FINISHED_BEFORE_REPLY) && outcome->in_doubt)
+		return (struct judgement){VERDICT_MESSAGE, VERDICT_TAKEN};
 	if (verdict_wants_login(outcome->code))
 		return (struct judgement){VERDICT_MESSAGE, VERDICT_AGAIN};
 	return (struct judgement){

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/seed.h"
 #include "intake/drop_finder.h"
 #include "intake/drop_place.h"
 #include "intake/drop_reader.h"
@@ -202,6 +203,8 @@ file_submit(struct drop_file *file)
 	    queue_id_of(message->id).text, message->envelope.sender,
 	    message->envelope.recipient_count,
 	    (unsigned long long)message->body.len, (unsigned long)file->uid);
+	if (SEED(DROP_FILE_REMOVED_FIRST))
+		(void)unlinkat(file->drop->place.taken_fd, file->name, 0);
 	door->submit(message, &file->receipt, door->ctx);
 }
 

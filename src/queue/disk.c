@@ -1,5 +1,7 @@
 #include "queue/disk.h"
 
+#include "base/seed.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -251,9 +253,10 @@ disk_write_at(const struct disk *disk, int fd, const void *data, size_t len,
 bool
 disk_sync(const struct disk *disk, int fd, struct error *error)
 {
-	if (disk->sync(disk->ctx, fd) != 0)
-		return error_system(error, "fdatasync");
-	return true;
+	if (disk->sync(disk->ctx, fd) == 0 ||
+	    (SEED(FDATASYNC_RETRIED) && disk->sync(disk->ctx, fd) == 0))
+		return true;
+	return error_system(error, "fdatasync");
 }
 
 bool

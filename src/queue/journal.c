@@ -1,6 +1,7 @@
 #include "queue/journal.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 #include "queue/large.h"
 #include "queue/replay.h"
 #include "queue/shelf.h"
@@ -97,12 +98,12 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 	const struct disk *disk = journal->disk;
 	struct segment_file *newest = shelf_newest(&journal->shelf);
 
-	if (!cut(journal, end->offset))
+	if (!SEED(TAIL_NOT_CUT) && !cut(journal, end->offset))
 		return error_system(error, "cut %s", newest->name);
 	/* On a full disk that copies on write this has no room; then the sync
 	 * alone must do. */
-	if (!rewrite(journal, end, error) && error->number != ENOSPC &&
-	    error->number != EDQUOT)
+	if (!SEED(PAGE_CACHE_BELIEVED) && !rewrite(journal, end, error) &&
+	    error->number != ENOSPC && error->number != EDQUOT)
 		return error_context(error, "rewrite %s", newest->name);
 	if (!disk_sync(disk, newest->fd, error))
 		return error_context(error, "%s", newest->name);
@@ -269,9 +270,9 @@ open_answers(struct journal *journal, struct unit *const *units, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		struct unit *unit = units[i];
-		unit->is_committed = false;
+		unit->is_committed = SEED(ACKNOWLEDGED_FIRST);
 		unit->error = (struct error){.kind = ERROR_NONE};
-		if (!unit->is_intake || is_roomy) {
+		if (!unit->is_intake || is_roomy || SEED(RESERVE_FOR_INTAKE)) {
 			has_any = true;
 			continue;
 		}
@@ -421,7 +422,9 @@ commit_group(struct journal *journal, struct unit *const *units, size_t count,
 	bool is_written = write_group(&group, units, count, error);
 	if (is_written && group.next == group.first)
 		return true; /* each has failed on its own */
-	if (is_written && disk_sync(journal->disk, group.segment->fd, error)) {
+	if (is_written &&
+	    (SEED(NO_FDATASYNC) ||
+		disk_sync(journal->disk, group.segment->fd, error))) {
 		answer(&group, units, count);
 		return true;
 	}
@@ -479,6 +482,8 @@ journal_drop(struct journal *journal, uint64_t number, struct error *error)
 		if (!shelf_drop_oldest(shelf, error))
 			return error_context(error, "drop segment %016llx",
 			    (unsigned long long)number);
+		if (SEED(DROP_MIDDLE))
+			break;
 	}
 	return true;
 }

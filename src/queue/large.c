@@ -1,6 +1,7 @@
 #include "queue/large.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 #include "message/message.h"
 
 #include <errno.h>
@@ -38,11 +39,13 @@ large_sync(const struct disk *disk, int directory_fd, struct unit *const *units,
 		if (body == NULL)
 			continue;
 		has_any = true;
-		if (!disk_sync(disk, body->fd, &units[i]->error))
+		if (!SEED(LARGE_NOT_SYNCED) &&
+		    !disk_sync(disk, body->fd, &units[i]->error))
 			(void)error_context(
 			    &units[i]->error, "large/%s", body->name);
 	}
-	if (!has_any || disk_sync_directory(disk, directory_fd, &error))
+	if (!has_any || SEED(LARGE_NAME_LATE) ||
+	    disk_sync_directory(disk, directory_fd, &error))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (pending_body(units[i]) != NULL)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/seed.h"
 #include "queue/roster.h"
 
 #include <assert.h>
@@ -372,7 +373,8 @@ ledger_take_droppable(struct ledger *ledger, uint64_t *out_segment)
 {
 	if (ledger->segment_count < 2)
 		return false;
-	struct ledger_segment *oldest = ledger->segments[0];
+	size_t at = SEED(DROP_MIDDLE) && ledger->segment_count > 2 ? 1 : 0;
+	struct ledger_segment *oldest = ledger->segments[at];
 	if (!TAILQ_EMPTY(&oldest->entries))
 		return false;
 
@@ -380,7 +382,7 @@ ledger_take_droppable(struct ledger *ledger, uint64_t *out_segment)
 	ledger->bytes -= oldest->bytes;
 	free(oldest);
 	ledger->segment_count--;
-	for (size_t i = 0; i < ledger->segment_count; i++)
+	for (size_t i = at; i < ledger->segment_count; i++)
 		ledger->segments[i] = ledger->segments[i + 1];
 	return true;
 }

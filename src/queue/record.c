@@ -1,6 +1,7 @@
 #include "queue/record.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 #include "queue/facts.h"
 #include "queue/packed.h"
 
@@ -284,7 +285,8 @@ unit_header_decode(struct bytes data, uint64_t salt, uint64_t offset,
 
 	struct packed reader = {.rest = bytes_first(data, UNIT_HEADER_LEN)};
 	uint64_t check = packed_take64(&reader);
-	if (check != check_of(reader.rest, salt + offset))
+	if (!SEED(HEADER_NOT_CHECKED) &&
+	    check != check_of(reader.rest, salt + offset))
 		return false;
 
 	struct unit_header header = {.heads_check = packed_take64(&reader)};
@@ -305,7 +307,8 @@ unit_heads_are_intact(
     const struct unit_header *header, struct bytes heads, uint64_t salt)
 {
 	return heads.len == header->heads_len &&
-	    header->heads_check == check_of(heads, salt + header->number);
+	    (SEED(HEADS_NOT_CHECKED) ||
+		header->heads_check == check_of(heads, salt + header->number));
 }
 
 static bool

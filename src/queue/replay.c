@@ -1,6 +1,7 @@
 #include "queue/replay.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 #include "queue/reading.h"
 
 #include <assert.h>
@@ -247,15 +248,16 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 
 	replay->segment = segment;
 	replay->fact_fn(&fact, replay->ctx);
-	if (segment->header.highest_id > replay->report->highest_id)
+	if (!SEED(IDS_AGAIN) &&
+	    segment->header.highest_id > replay->report->highest_id)
 		replay->report->highest_id = segment->header.highest_id;
 	if (!scan_segment(&scan, on_event, replay, out_end, error))
 		return error_context(error, "%s", segment->name);
 	for (size_t i = 0; i < replay->bad_count; i++) {
 		const struct scan_event *bad = &replay->bad[i];
 		settle_bad(replay, bad, is_in_last_group(replay, bad, out_end));
-		if (is_last && bad->kind == SCAN_DAMAGE &&
-		    !wipe(replay, bad, error))
+		if (is_last && !SEED(DAMAGE_NOT_WIPED) &&
+		    bad->kind == SCAN_DAMAGE && !wipe(replay, bad, error))
 			return false;
 	}
 	replay->bad_count = 0;

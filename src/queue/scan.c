@@ -1,6 +1,7 @@
 #include "queue/scan.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -104,7 +105,8 @@ may_follow(const struct scanner *scanner, const struct unit_header *header)
 {
 	uint64_t end = scanner->scan->end_unit;
 
-	return header->generation == scanner->scan->header.generation &&
+	return (SEED(GENERATION_NOT_CHECKED) ||
+		   header->generation == scanner->scan->header.generation) &&
 	    header->number >= scanner->expected &&
 	    (end == 0 || header->number < end);
 }
@@ -122,8 +124,8 @@ are_sound(const struct unit_header *header, struct bytes heads,
 
 	while (record_next(heads, &cursor, &head, &is_malformed)) {
 		count++;
-		if (!checks_content || head.is_large ||
-		    head.type != RECORD_MESSAGE)
+		if (!checks_content || SEED(CONTENT_NOT_CHECKED) ||
+		    head.is_large || head.type != RECORD_MESSAGE)
 			continue;
 		struct bytes content = bytes_first(
 		    bytes_from(contents, (size_t)head.content_offset),
@@ -193,7 +195,8 @@ accept(
 	    .heads = finding->heads,
 	};
 
-	if (header->group != scanner->end.group) {
+	if (header->group != scanner->end.group ||
+	    SEED(GROUP_BOUNDARY_IGNORED)) {
 		scanner->end.group = header->group;
 		scanner->end.group_offset = scanner->offset;
 	}

@@ -1,6 +1,7 @@
 #include "queue/shelf.h"
 
 #include "base/memory.h"
+#include "base/seed.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -84,7 +85,7 @@ lock_directory(struct shelf *shelf, struct error *error)
 static bool
 sync_names(struct shelf *shelf, struct error *error)
 {
-	if (!shelf->is_synced &&
+	if (!shelf->is_synced && !SEED(NO_DIRECTORY_SYNC) &&
 	    !disk_sync_directory(shelf->disk, shelf->directory_fd, error))
 		return false;
 	shelf->is_synced = true;
@@ -248,12 +249,13 @@ write_segment(
 	segment_header_encode(&segment->header, data);
 	if (!disk_write_at(
 		shelf->disk, segment->fd, data, sizeof(data), 0, error) ||
-	    !disk_sync(shelf->disk, segment->fd, error))
+	    (!SEED(SEGMENT_HEADER_LATE) &&
+		!disk_sync(shelf->disk, segment->fd, error)))
 		return false;
 	shelf->has_spare = false;
 	shelf->is_uncertain = true;
 	return rename_file(shelf, INVENTORY_SPARE, segment->name, error) &&
-	    sync_names(shelf, error);
+	    (SEED(SEGMENT_NAME_LATE) || sync_names(shelf, error));
 }
 
 /* Room that a file took in vain is given back. */
@@ -307,12 +309,14 @@ shelf_drop_oldest(struct shelf *shelf, struct error *error)
 {
 	assert(shelf->count > 1);
 	const struct disk *disk = shelf->disk;
-	const char *name = shelf->segments[0].name;
+	struct segment_file *oldest =
+	    &shelf->segments[SEED(DROP_MIDDLE) && shelf->count > 2 ? 1 : 0];
+	const char *name = oldest->name;
 	bool is_spared = !shelf->has_spare || !shelf->is_spare_recycled;
 
 	/* The one before it is gone for good, or it would come back without the
 	 * records in this one that end its messages. */
-	if (!sync_names(shelf, error))
+	if (!SEED(DROP_NOT_SYNCED) && !sync_names(shelf, error))
 		return false;
 	if (is_spared) {
 		if (!rename_file(shelf, name, INVENTORY_SPARE, error))
@@ -324,11 +328,12 @@ shelf_drop_oldest(struct shelf *shelf, struct error *error)
 		if (disk->unlink(disk->ctx, shelf->directory_fd, name) != 0)
 			return error_system(error, "unlink %s", name);
 	}
-	close_fd(shelf, shelf->segments[0].fd);
+	close_fd(shelf, oldest->fd);
 	shelf->count--;
-	memmove(&shelf->segments[0], &shelf->segments[1],
-	    shelf->count * sizeof(shelf->segments[0]));
-	return sync_names(shelf, error);
+	memmove(oldest, oldest + 1,
+	    (size_t)(&shelf->segments[shelf->count] - oldest) *
+		sizeof(*oldest));
+	return SEED(DROP_NOT_SYNCED) || sync_names(shelf, error);
 }
 
 bool
