@@ -771,6 +771,18 @@ check_halves(struct world *world, const struct world_message *facts,
 	say(verdict, facts, "half a unit: the bounce without the end");
 }
 
+/* Or another message would get the same one. */
+static void
+check_id(const struct world *world, const struct world_message *facts,
+    struct world_verdict *verdict)
+{
+	if (facts->accepted != WORLD_YES ||
+	    facts->id <= world->report.highest_id)
+		return;
+	verdict->forgotten++;
+	say(verdict, facts, "its id is forgotten");
+}
+
 bool
 world_check(struct world *world, struct world_verdict *verdict)
 {
@@ -780,6 +792,7 @@ world_check(struct world *world, struct world_verdict *verdict)
 		check_present(world, entry, verdict);
 	for (size_t i = 0; i < world->count; i++) {
 		const struct world_message *facts = &world->messages[i];
+		check_id(world, facts, verdict);
 		if (ledger_find(world->ledger, facts->id) == NULL)
 			check_absent(world, facts, verdict);
 		else

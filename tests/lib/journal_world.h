@@ -103,7 +103,8 @@ struct world_verdict {
 	size_t invented; /* nobody ever gave it; or ended, and there again */
 	size_t
 	    revived; /* refused, and there all the same: a duplicate at most */
-	size_t forgotten; /* acknowledged progress is not there */
+	size_t forgotten; /* acknowledged progress is not there, or an id that
+			     was given out */
 	char text[256];   /* of the first */
 };
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,9 @@ struct world_message {
 	struct message *message;
 	struct place place;
 	struct place progress_place;
+	/* For each recipient: crashes before the one time that an upstream took
+	 * it, and 1; 0: none did. Owned. */
+	unsigned *taken_at;
 };
 
 static const unsigned limits[WORLD_UPSTREAMS] = {4, 4};
@@ -77,7 +81,22 @@ copy_message(const struct message *from)
 		progress_copy(&copy->progress, &from->progress);
 	}
 	body_set(&copy->body, buffer_bytes(&from->body.memory));
+	memcpy(copy->body.name, from->body.name, sizeof(copy->body.name));
 	return copy;
+}
+
+static void
+free_world_message(struct world_message *one)
+{
+	message_free(one->message);
+	free(one->taken_at);
+	free(one);
+}
+
+static bool
+is_large(const struct message *message)
+{
+	return message->body.name[0] != '\0';
 }
 
 static struct world_message **
@@ -142,6 +161,8 @@ write_message(
 	}
 	struct world_message *one = memory_new(sizeof(*one));
 	one->message = copy_message(message);
+	one->taken_at = memory_array(
+	    message->envelope.recipient_count, sizeof(*one->taken_at));
 	one->place = place;
 	*link = one;
 	world->accepted += message->envelope.recipient_count;
@@ -193,8 +214,7 @@ write_finished(struct world *world, const struct commit *commit)
 	    : &known->message->progress;
 	world->removed += progress_count(last, RECIPIENT_WAITING);
 	*link = known->next;
-	message_free(known->message);
-	free(known);
+	free_world_message(known);
 }
 
 static void
@@ -239,11 +259,30 @@ current_segment(const struct world *world)
 	    : 1 + world->next_offset / world->units_per_segment;
 }
 
+/* Recipients that are given up are reported in the same unit, or a crash
+ * between the two would swallow the report. */
+static void
+check_reported(const struct world *world, const struct commit *commit,
+    unsigned long returned_before)
+{
+	const struct unit *unit = &commit->unit;
+	bool is_reported = false;
+
+	if (world->returned == returned_before ||
+	    envelope_is_null_sender(&commit->message->envelope))
+		return;
+	for (size_t i = 0; i < unit->count; i++)
+		is_reported |= unit->records[i].type == RECORD_MESSAGE &&
+		    unit->records[i].id != commit->id;
+	cr_assert(is_reported, "given up, and nobody is told");
+}
+
 static void
 write_unit(struct world *world, struct commit *commit)
 {
 	struct unit *unit = &commit->unit;
 	uint64_t segment = current_segment(world);
+	unsigned long returned = world->returned;
 
 	unit->is_committed = true;
 	unit->segment = (struct segment_ref){.number = segment, .fd = -1};
@@ -254,6 +293,52 @@ write_unit(struct world *world, struct commit *commit)
 		    : 1 + unit->place.offset % world->units_per_segment);
 	for (size_t i = 0; i < unit->count; i++)
 		write_record(world, commit, &unit->records[i], unit->place);
+	check_reported(world, commit, returned);
+}
+
+static void
+remove_large(struct world *world, uint64_t id)
+{
+	cr_assert_null(*find(world, id), "its body is still needed");
+	cr_assert_gt(world->large_files, 0);
+	world->large_files--;
+}
+
+/* What needs no room goes well on a full disk, too. */
+static bool
+goes_well(const struct world *world, const struct commit *commit)
+{
+	bool is_full =
+	    world->disk_errno == ENOSPC || world->disk_errno == EDQUOT;
+
+	return world->disk_errno == 0 || (is_full && commit->unit.count == 0);
+}
+
+static void
+do_commit(struct world *world, struct commit *commit)
+{
+	if (commit->unit.count > 0)
+		write_unit(world, commit);
+	else if (commit->kind == COMMIT_DROP)
+		drop_segment(world, commit->id);
+	else
+		remove_large(world, commit->id);
+}
+
+static void
+fail_commit(struct world *world, struct commit *commit)
+{
+	struct error error = {
+	    .kind = ERROR_SYSTEM, .number = world->disk_errno};
+
+	(void)snprintf(error.text, sizeof(error.text), "disk: %s",
+	    strerror(world->disk_errno));
+	commit->unit.error = error;
+	commit->error = error;
+	commit->done = commit->unit.count > 0;
+	/* It stays, until the next start. */
+	if (commit->kind == COMMIT_REMOVE_LARGE)
+		world->large_files--;
 }
 
 static void
@@ -264,20 +349,28 @@ commit(struct world *world, struct commit *commit)
 	commit->done = true;
 	unit->is_committed = false;
 	unit->error = (struct error){.kind = ERROR_NONE};
-	if (world->disk_errno != 0) {
-		unit->error = (struct error){
-		    .kind = ERROR_SYSTEM, .number = world->disk_errno};
-		(void)snprintf(unit->error.text, sizeof(unit->error.text),
-		    "disk: %s", strerror(world->disk_errno));
-	} else if (unit->count > 0) {
-		write_unit(world, commit);
-	} else if (commit->kind == COMMIT_DROP) {
-		drop_segment(world, commit->id);
-	}
+	if (goes_well(world, commit))
+		do_commit(world, commit);
+	else
+		fail_commit(world, commit);
 	dispatch_committed(world->dispatch, commit, world->now);
 }
 
 /* ---- the worker ---- */
+
+/* No upstream takes it twice, unless a crash came between. */
+static void
+note_taken(struct world *world, uint64_t id, size_t recipient)
+{
+	struct world_message *one = *find(world, id);
+
+	cr_assert_not_null(one);
+	unsigned *taken_at = &one->taken_at[recipient];
+
+	cr_assert_neq(*taken_at, world->crashes + 1, "%u is delivered twice",
+	    number_of(world, id));
+	*taken_at = world->crashes + 1;
+}
 
 static void
 try_recipients(struct world *world, struct order *order)
@@ -291,16 +384,23 @@ try_recipients(struct world *world, struct order *order)
 		bool bad = bytes_has_prefix(
 		    bytes_of(order->message->envelope.recipients[r].address),
 		    "bad@");
-		if (mood == MOOD_TEMPORARY)
+		if (mood == MOOD_CUT)
+			progress_set(progress, r, RECIPIENT_WAITING,
+			    BYTES("4.4.2"), BYTES("no reply"), upstream);
+		else if (mood == MOOD_TEMPORARY)
 			progress_set(progress, r, RECIPIENT_WAITING,
 			    BYTES("4.2.0"), BYTES("451 later"), upstream);
 		else if (mood == MOOD_PERMANENT || bad)
 			progress_set(progress, r, RECIPIENT_FAILED,
 			    BYTES("5.1.1"), BYTES("550 no"), upstream);
-		else
+		else {
+			note_taken(world, order->id, r);
 			progress_set(progress, r, RECIPIENT_DELIVERED,
 			    BYTES("2.0.0"), BYTES("250 ok"), upstream);
+		}
 	}
+	order->in_doubt = mood == MOOD_CUT;
+	progress->in_doubt += mood == MOOD_CUT;
 }
 
 static void
@@ -398,6 +498,8 @@ carry_out(struct world *world, struct order *order)
 
 	cr_assert_not_null(one, "an order about a message that is not there");
 	cr_assert_eq(order->where.place.offset, one->place.offset);
+	cr_assert_eq(order->where.progress_place.offset,
+	    one->progress_place.offset, "what it has come to is forgotten");
 	if (world->disk_mood != DISK_GOOD) {
 		order->result = world->disk_mood == DISK_DAMAGED ? ORDER_DAMAGED
 								 : ORDER_FAILED;
@@ -500,8 +602,7 @@ world_clear(struct world *world)
 	while (world->disk != NULL) {
 		struct world_message *one = world->disk;
 		world->disk = one->next;
-		message_free(one->message);
-		free(one);
+		free_world_message(one);
 	}
 	forget_kept(world);
 	dispatch_free(world->dispatch);
@@ -526,6 +627,8 @@ on_receipt(struct receipt *receipt, enum door_answer answer, uint64_t id)
 	};
 	struct told_receipt *told = receipt->owner;
 
+	cr_assert_eq(*find(told->world, id) != NULL, answer == DOOR_TAKEN,
+	    "%u is told \"%s\"", number_of(told->world, id), words[answer]);
 	tell(told->world, "%u %s", number_of(told->world, id), words[answer]);
 	free(told);
 }
@@ -545,6 +648,11 @@ world_submit(struct world *world, const char *sender, const char *recipients)
 		    &message->envelope, bytes_cut(&rest, ' '));
 	progress_init(&message->progress, message->envelope.recipient_count);
 	body_set(&message->body, BYTES("Subject: story\r\n\r\n"));
+	if (world->submits_large) {
+		struct queue_id name = queue_id_of(message->id);
+		memcpy(message->body.name, name.text, sizeof(name.text));
+		world->large_files++;
+	}
 	told->receipt = (struct receipt){.fn = on_receipt, .owner = told};
 	told->world = world;
 	dispatch_submit(world->dispatch, message, &told->receipt);
@@ -673,6 +781,7 @@ replay_message(struct world *world, const struct world_message *one)
 	    .place = one->place,
 	    .envelope = &one->message->envelope,
 	    .size = one->message->body.len,
+	    .is_large = is_large(one->message),
 	    .progress = &one->message->progress,
 	};
 
@@ -687,6 +796,13 @@ void
 world_crash(struct world *world)
 {
 	uint64_t highest = dispatch_take_id(world->dispatch, 0);
+
+	world->crashes++;
+	/* The journal removes those of nobody. */
+	world->large_files = 0;
+	for (struct world_message *one = world->disk; one != NULL;
+	     one = one->next)
+		world->large_files += is_large(one->message);
 
 	forget_kept(world);
 	dispatch_free(world->dispatch);

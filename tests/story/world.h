@@ -2,6 +2,11 @@
  * A world for dispatch: virtual clock, a disk that is a list, upstreams that do
  * as they are told.  What happens is written down as text, one line for each
  * event, "[seconds] what", and the text is what a test compares.
+ *
+ * The promise is asserted wherever it could be broken: who is told "accepted"
+ * has his message on disk; nothing is handed over twice but for a crash or a
+ * reply that did not come; who is given up is reported in the same unit; no
+ * large body and no segment goes before what needs it.
  */
 #pragma once
 
@@ -18,7 +23,8 @@ enum upstream_mood {
 	MOOD_GOOD,      /* takes everything */
 	MOOD_DOWN,      /* cannot be reached */
 	MOOD_TEMPORARY, /* 451 to every recipient */
-	MOOD_PERMANENT  /* 550 to every recipient */
+	MOOD_PERMANENT, /* 550 to every recipient */
+	MOOD_CUT        /* may have taken it, but the reply does not come */
 };
 
 /* Where a message cannot be read. */
@@ -45,6 +51,9 @@ struct world {
 	size_t order_count;
 	struct commit *commits[WORLD_KEPT_MAX];
 	size_t commit_count;
+	bool submits_large;        /* bodies in files of their own */
+	unsigned long large_files; /* that are there */
+	unsigned crashes;
 	unsigned units_per_segment; /* 0: there is one segment */
 	unsigned drops;             /* of segments */
 	unsigned moves;
