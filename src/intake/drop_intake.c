@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 /* After "not now". */
 #define RETRY_MS (5 * CLOCK_SECOND)
