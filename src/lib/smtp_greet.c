@@ -113,17 +113,15 @@ greeted_again(struct smtp *session, int err)
 static void
 secured(struct smtp *session, int err)
 {
-	const bool is_refused =
-	    err == SMTP_OK && !session->is_secure && session->client != NULL;
+	const bool may_go_on =
+	    session->client != NULL && session->settings.tls == SMTP_TLS_MAY;
 
-	if (is_refused && session->settings.tls == SMTP_TLS_MAY)
-		go_on(session, SMTP_OK);
-	else if (is_refused)
-		go_on(session, smtp_last_refused(session, SMTP_E_RESPONSE));
-	else if (err != SMTP_OK || session->client == NULL)
-		go_on(session, err != SMTP_OK ? err : SMTP_E_DISCONNECTED);
-	else
+	if (err == SMTP_OK && session->is_secure)
 		say_ehlo(session, greeted_again);
+	else if (err == SMTP_OK && !may_go_on)
+		go_on(session, smtp_last_refused(session, SMTP_E_RESPONSE));
+	else
+		go_on(session, err);
 }
 
 static void

@@ -1,8 +1,13 @@
 #include "base/memory.h"
 #include "lib/smtp_session.h"
+#include "message/printable.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Octets of a peer's text, and of all that is told. */
+#define TEXT_MAX 1000
+#define WHY_MAX  1100
 
 enum smtp_stage
 smtp_last_stage_of(enum smtp_phase phase)
@@ -134,15 +139,24 @@ copy_enhanced(char enhanced[16], struct bytes value)
 	memcpy(enhanced, cut.data, cut.len);
 }
 
+/* Takes words.  Of the peer's nothing reaches a terminal but printable ASCII.
+ */
 static void
-set_why(struct smtp *session, const struct smtp_outcome *outcome)
+set_why(struct smtp *session, char *words)
 {
-	char *why = memory_format("%s: %.*s%s", smtp_phase_name(outcome->phase),
-	    BYTES_ARGS(bytes_first(outcome->text, 1024)),
-	    outcome->in_doubt ? " (the message may have been delivered)" : "");
-
 	free(session->why);
-	session->why = why;
+	session->why = printable_copy(bytes_of(words), WHY_MAX, false);
+	free(words);
+}
+
+static void
+explain(struct smtp *session, const struct smtp_outcome *outcome)
+{
+	set_why(session,
+	    memory_format("%s: %.*s%s", smtp_phase_name(outcome->phase),
+		BYTES_ARGS(bytes_first(outcome->text, TEXT_MAX)),
+		outcome->in_doubt ? " (the message may have been delivered)"
+				  : ""));
 }
 
 void
@@ -169,7 +183,7 @@ smtp_last_keep(struct smtp *session, const struct smtp_outcome *outcome)
 	copy_enhanced(session->enhanced, outcome->enhanced);
 	session->cls = class_of(session, outcome, err);
 	if (err != SMTP_OK)
-		set_why(session, outcome);
+		explain(session, outcome);
 	return err;
 }
 
@@ -179,17 +193,20 @@ smtp_last_fail(
 {
 	session->stage = stage;
 	session->cls = class_of_failure(err, stage);
-	smtp_session_set(&session->why, why);
+	set_why(session, memory_copy_text(why));
 	return err;
 }
 
 int
 smtp_last_refused(struct smtp *session, int err)
 {
-	char *why = memory_format("%d %s", session->code, session->text);
-
-	free(session->why);
-	session->why = why;
+	/* A success where it is none: nothing has come of it. */
+	if (session->cls == SMTP_C_OK)
+		session->cls =
+		    is_opening(session->stage) ? SMTP_C_CONN : SMTP_C_TEMP;
+	set_why(session,
+	    memory_format("%d %.*s", session->code,
+		BYTES_ARGS(bytes_first(bytes_of(session->text), TEXT_MAX))));
 	return err;
 }
 

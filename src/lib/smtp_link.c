@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "lib/smtp_atrn.h"
 #include "lib/smtp_session.h"
 #include "net/loop.h"
 
@@ -139,6 +140,15 @@ smtp_link_write(struct smtp *session, smtp_step_fn *then)
 		return;
 	set_timeouts(session, SMTP_PHASE_COMMAND);
 	session->drains = true;
+}
+
+void
+smtp_link_serve(struct smtp *session, smtp_step_fn *then)
+{
+	begin_step(session, then);
+	smtp_client_free(session->client);
+	session->client = NULL;
+	session->state = SMTP_LINK_SERVING;
 }
 
 void
@@ -295,12 +305,21 @@ drain(struct smtp *session)
 	return stretch.len == 0;
 }
 
+static bool
+is_open(const struct smtp *session)
+{
+	return session->state == SMTP_LINK_TALKING ||
+	    session->state == SMTP_LINK_SERVING;
+}
+
 /* Something happened; the step may be over by it. */
 static bool
 advance(struct smtp *session)
 {
 	struct smtp_client_event event;
 
+	if (session->state == SMTP_LINK_SERVING)
+		return smtp_atrn_advance(session);
 	if (session->drains) {
 		const size_t before = session->raw.len;
 		session->is_step_over = drain(session);
@@ -327,8 +346,7 @@ take_steps(struct smtp *session)
 	while (session->then != NULL) {
 		if (is_finished(session))
 			finish_step(session);
-		else if (session->state != SMTP_LINK_TALKING ||
-		    !advance(session))
+		else if (!is_open(session) || !advance(session))
 			return;
 	}
 }
@@ -336,10 +354,12 @@ take_steps(struct smtp *session)
 static void
 set_deadline(struct smtp *session)
 {
-	if (session->state != SMTP_LINK_TALKING)
+	if (!is_open(session))
 		return; /* connecting and handshakes have their own */
 	if (session->then == NULL)
 		conn_set_deadline(session->conn, CLOCK_NEVER);
+	else if (session->state == SMTP_LINK_SERVING)
+		conn_set_deadline(session->conn, smtp_atrn_deadline(session));
 	else if (session->drains)
 		smtp_link_wait(session, 3 * CLOCK_MINUTE);
 	else {
@@ -360,7 +380,7 @@ smtp_link_pump(struct smtp *session)
 	session->is_pumping = true;
 	while (has_left) {
 		take_steps(session);
-		if (session->state != SMTP_LINK_TALKING)
+		if (!is_open(session))
 			break;
 		const size_t before = conn_output(session->conn)->len;
 		conn_flush(session->conn);
@@ -418,6 +438,7 @@ smtp_link_close(struct smtp *session)
 {
 	resolver_cancel(session->query);
 	session->query = NULL;
+	smtp_atrn_free(session);
 	smtp_client_free(session->client);
 	session->client = NULL;
 	conn_close(session->conn);
@@ -477,6 +498,9 @@ ended(struct smtp *session, const struct error *error)
 		/* What is still to go out never will. */
 		session->drains = session->drains && session->then == NULL;
 		return;
+	case SMTP_LINK_SERVING:
+		smtp_atrn_ended(session, error);
+		return;
 	case SMTP_LINK_NONE:
 	case SMTP_LINK_RESOLVING:
 		return;
@@ -490,6 +514,8 @@ timed_out(struct smtp *session)
 	    smtp_link_now(session) >= session->session_deadline;
 	struct error error;
 
+	if (session->state == SMTP_LINK_SERVING)
+		return; /* seen by who serves */
 	(void)error_set(&error, ERROR_TIMEOUT, "timed out");
 	if (session->state != SMTP_LINK_TALKING)
 		ended(session, &error);

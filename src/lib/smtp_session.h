@@ -13,6 +13,7 @@
  *   smtp_content.c   where content comes from
  *   smtp_param.c     parameters of MAIL and RCPT
  *   smtp_mail.c      sendmail
+ *   smtp_atrn.c      the roles turned
  *   smtp_trace.c     the lines of smtp_set_debug()
  *
  * A call is a row of steps.  Each is begun by an order to the core (or by
@@ -42,7 +43,8 @@ enum smtp_link_state {
 	SMTP_LINK_RESOLVING,
 	SMTP_LINK_CONNECTING,
 	SMTP_LINK_SECURING,
-	SMTP_LINK_TALKING
+	SMTP_LINK_TALKING,
+	SMTP_LINK_SERVING /* smtp_atrn.c */
 };
 
 struct smtp_settings {
@@ -164,7 +166,7 @@ struct smtp {
 	struct bytes raw; /* smtp_send(): what is left */
 	char *user;       /* owned, secret */
 	char *password;
-	char *mechanism;
+	char *mechanism; /* or the domains of ATRN */
 	smtp_auth_fn auth_fn;
 	void *auth_arg;
 	bool auth_initial;
@@ -172,6 +174,8 @@ struct smtp {
 	struct tls_context *tls_now; /* borrowed: of this STARTTLS */
 	struct tls_context *tls_own; /* of a caller's SSL_CTX */
 	char *tls_name_now;
+	struct smtp_atrn *atrn; /* owned; or NULL */
+	size_t taken;           /* messages by it */
 };
 
 /* ---- smtp_session.c ---- */
@@ -223,6 +227,8 @@ void smtp_link_message(
 void smtp_link_quit(struct smtp *session, smtp_step_fn *then);
 /* session->raw, as it is. */
 void smtp_link_write(struct smtp *session, smtp_step_fn *then);
+/* The core goes, smtp_atrn.c takes its place. */
+void smtp_link_serve(struct smtp *session, smtp_step_fn *then);
 /* Nothing to wait for: then is called in the pump. */
 void smtp_link_nothing(struct smtp *session, int err, smtp_step_fn *then);
 

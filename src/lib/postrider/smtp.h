@@ -332,6 +332,43 @@ void smtp_msg_free(smtp_msg *m);
 int smtp_send_message(smtp *s, const smtp_msg *m, const char *const *mail_opts,
     const char *const *rcpt_opts);
 
+/* ---- fetching mail: ATRN, RFC 2645 ---- */
+
+/*
+ * Who takes the messages.  mail, rcpt and end return the code of our reply: 250
+ * to accept, 450 or 550 and so on to refuse; mail and rcpt may be NULL, which
+ * accepts all.  Addresses are without brackets; params as on the wire, or "".
+ */
+typedef struct smtp_taker {
+	size_t size; /* sizeof(smtp_taker); 0 as well */
+	void *arg;
+	int (*mail)(void *arg, const char *from, const char *params);
+	int (*rcpt)(void *arg, const char *to, const char *params);
+	/* The next piece, lines ending in CRLF, dots undone.  Not 0: it cannot
+	 * be taken; the message is refused by 451 and reset. */
+	int (*content)(void *arg, const void *data, size_t n);
+	/* The message is whole.  250 is a promise: it is on stable storage, or
+	 * with the next server.  0, in an asynchronous call alone: the code
+	 * comes later, by smtp_atrn_answer(). */
+	int (*end)(void *arg);
+	/* A message that was begun comes to nothing.  May be NULL. */
+	void (*reset)(void *arg);
+} smtp_taker;
+
+/*
+ * ATRN, EHLO and STARTTLS first where need be; a login is the caller's.
+ * domains: "a.example,b.example"; NULL: all.  After the 250 the server becomes
+ * the client and sends its mail to taker (copied), then says QUIT: SMTP_OK, and
+ * the session is closed.  SMTP_E_RESPONSE: see smtp_last_code(); 453 says that
+ * there is no mail.  What was taken stays so, whatever the result.  The default
+ * port of such servers is the service "odmr", SMTP_ODMR_PORT.
+ */
+int smtp_atrn(smtp *s, const char *domains, const smtp_taker *taker);
+/* SMTP_E_INVAL where none is awaited (any more). */
+int smtp_atrn_answer(smtp *s, int code);
+/* Messages that the last smtp_atrn() answered by 250. */
+size_t smtp_taken(const smtp *s);
+
 /* ---- what the server said ---- */
 
 /* Names without case. */
@@ -406,6 +443,8 @@ int smtp_rset_async(smtp *s, smtp_done_fn cb, void *arg);
 int smtp_vrfy_async(smtp *s, const char *addr, smtp_done_fn cb, void *arg);
 int smtp_expn_async(smtp *s, const char *list, smtp_done_fn cb, void *arg);
 int smtp_etrn_async(smtp *s, const char *node, smtp_done_fn cb, void *arg);
+int smtp_atrn_async(smtp *s, const char *domains, const smtp_taker *taker,
+    smtp_done_fn cb, void *arg);
 int smtp_mail_async(smtp *s, const char *from, const char *const *opts,
     smtp_done_fn cb, void *arg);
 int smtp_rcpt_async(smtp *s, const char *to, const char *const *opts,
