@@ -207,20 +207,39 @@ envelope_len(struct bytes content)
 }
 
 static bool
+read_field(const struct header_field *field, struct envelope *envelope,
+    struct dropfile *dropfile, struct error *error)
+{
+	if (is_sender(field) && dropfile->has_sender)
+		return error_set(
+		    error, ERROR_DATA, "more than one X-Sender line");
+	dropfile->has_sender = dropfile->has_sender || is_sender(field);
+	return read_line(is_sender(field) ? read_sender : read_receiver, field,
+	    envelope, error);
+}
+
+static size_t
+count_lines(struct bytes text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.data[i] == '\n';
+	return count;
+}
+
+static bool
 read_envelope(struct bytes lines, struct envelope *envelope,
     struct dropfile *dropfile, struct error *error)
 {
 	struct header_field field;
 
+	dropfile->lines = 1;
 	while (header_next(&lines, &field)) {
-		if (is_sender(&field) && dropfile->has_sender)
-			return error_set(
-			    error, ERROR_DATA, "more than one X-Sender line");
-		dropfile->has_sender =
-		    dropfile->has_sender || is_sender(&field);
-		if (!read_line(is_sender(&field) ? read_sender : read_receiver,
-			&field, envelope, error))
-			return false;
+		if (!read_field(&field, envelope, dropfile, error))
+			return error_context(
+			    error, "line %zu", dropfile->lines);
+		dropfile->lines += count_lines(field.raw);
 	}
 	return true;
 }
@@ -364,16 +383,29 @@ read_header(
 }
 
 bool
-dropfile_read(struct bytes content, struct envelope *envelope,
+dropfile_read_envelope(struct bytes content, struct envelope *envelope,
     struct dropfile *out_dropfile, struct error *error)
 {
 	struct dropfile dropfile = {0};
-	size_t lines_len = envelope_len(bytes_first(content, HEADER_SIZE_MAX));
+	size_t lines_len = envelope_len(content);
 
 	dropfile.has_envelope = lines_len > 0;
 	dropfile.content_from = lines_len;
 	if (!read_envelope(
 		bytes_first(content, lines_len), envelope, &dropfile, error))
+		return false;
+	*out_dropfile = dropfile;
+	return true;
+}
+
+bool
+dropfile_read(struct bytes content, struct envelope *envelope,
+    struct dropfile *out_dropfile, struct error *error)
+{
+	struct dropfile dropfile = {0};
+
+	if (!dropfile_read_envelope(bytes_first(content, HEADER_SIZE_MAX),
+		envelope, &dropfile, error))
 		return false;
 	if (!dropfile.has_envelope) {
 		dropfile.content_from = mbox_line_len(content);

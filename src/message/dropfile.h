@@ -25,6 +25,7 @@ struct dropfile {
 	bool has_sender;     /* X-Sender was: envelope's sender is meant */
 	size_t content_from; /* where the message begins in the file, behind the
 				envelope or a leading mbox "From " line */
+	size_t lines;        /* number of the line behind the envelope */
 };
 
 /*
@@ -35,6 +36,13 @@ struct dropfile {
  * may hold a part.
  */
 bool dropfile_read(struct bytes content, struct envelope *envelope,
+    struct dropfile *out_dropfile, struct error *error) MUST_USE;
+
+/*
+ * Of this the envelope lines alone, however long they are; without any
+ * X-Receiver has_envelope is false, and nothing was read.
+ */
+bool dropfile_read_envelope(struct bytes content, struct envelope *envelope,
     struct dropfile *out_dropfile, struct error *error) MUST_USE;
 
 /*

@@ -17,6 +17,9 @@ struct message {
 	struct envelope envelope;
 	struct progress progress;
 	struct body body;
+	/* Of the content, as the queue has it on disk: see queue/record.h; 0
+	 * before that. */
+	uint64_t check;
 };
 
 struct message *message_new(void);

@@ -223,6 +223,8 @@ load_message(const struct disk *disk, int large_fd,
 	    facts_read_envelope(head.facts, &message->envelope, error) &&
 	    load_body(disk, large_fd, where->segment, contents_at, &head,
 		verifies, &message->body, error);
+	if (is_ok)
+		message->check = head.content_check;
 	free(memory);
 	return is_ok;
 }

@@ -456,7 +456,7 @@ Test(drop_intake, puts_away_what_it_cannot_understand)
 	expect_failed("c.eml", "no recipients");
 	drop_text("a.eml", "X-Receiver: <a@@b>\n\nx\n");
 	run_until(0, 4);
-	expect_failed("a.eml.2", "X-Receiver");
+	expect_failed("a.eml.2", "line 1: X-Receiver");
 	cr_expect_eq(scene.fake.count, 0);
 }
 
