@@ -6,6 +6,7 @@
 #include "control/mailq_text.h"
 #include "message/header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,38 @@ recipient_state_name(enum recipient_state state)
 	return "";
 }
 
+/* Behind the path in MAIL or RCPT, as they were given: "NOTIFY=NEVER". */
+static void
+write_parameters(struct json_writer *json, struct buffer *parameters)
+{
+	json_writer_bytes(
+	    json, "parameters", bytes_trim(buffer_bytes(parameters)));
+	buffer_clear(parameters);
+}
+
+static void
+write_mail_parameters(struct json_writer *json, const struct envelope *envelope)
+{
+	struct mail_params params = envelope_mail_params(envelope);
+	struct buffer text;
+
+	buffer_init(&text, SIZE_MAX);
+	params_write_mail(&text, &params, UINT32_MAX);
+	write_parameters(json, &text);
+}
+
+static void
+write_rcpt_parameters(
+    struct json_writer *json, const struct recipient *recipient)
+{
+	struct rcpt_params params = envelope_rcpt_params(recipient);
+	struct buffer text;
+
+	buffer_init(&text, SIZE_MAX);
+	params_write_rcpt(&text, &params, UINT32_MAX);
+	write_parameters(json, &text);
+}
+
 static void
 write_history(struct json_writer *json,
     const struct queue_listing_source *source, const struct ledger_entry *entry,
@@ -151,6 +184,7 @@ write_history(struct json_writer *json,
 		json_writer_object(json, NULL);
 		json_writer_text(
 		    json, "address", message->envelope.recipients[i].address);
+		write_rcpt_parameters(json, &message->envelope.recipients[i]);
 		json_writer_text(
 		    json, "state", recipient_state_name(progress->state));
 		json_writer_text(json, "status", progress->status);
@@ -178,6 +212,17 @@ write_header(struct json_writer *json, const struct message *message)
 		json_writer_null(json, "header");
 	}
 	free(start);
+}
+
+/* As text: not every JSON reader knows 64 bits. */
+static void
+write_check(struct json_writer *json, uint64_t check)
+{
+	char text[20];
+
+	(void)snprintf(
+	    text, sizeof(text), "%016llx", (unsigned long long)check);
+	json_writer_text(json, "content_check", text);
 }
 
 /* ---- lists ---- */
@@ -416,6 +461,8 @@ queue_listing_show(
 	write_summary(json, source, entry, message);
 	json_writer_time(json, "arrived_at", message->envelope.arrived_at);
 	json_writer_text(json, "envelope_id", message->envelope.id);
+	write_mail_parameters(json, &message->envelope);
+	write_check(json, message->check);
 	json_writer_text(json, "client", message->envelope.client);
 	json_writer_time(json, "attempted_at", message->progress.attempted_at);
 	json_writer_number(json, "in_doubt", message->progress.in_doubt);

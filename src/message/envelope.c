@@ -70,3 +70,25 @@ envelope_is_null_sender(const struct envelope *envelope)
 	assert(envelope->sender != NULL);
 	return envelope->sender[0] == '\0';
 }
+
+struct mail_params
+envelope_mail_params(const struct envelope *envelope)
+{
+	struct mail_params params = MAIL_PARAMS_NONE;
+
+	params.body = envelope->body;
+	params.utf8 = envelope->utf8;
+	params.ret = envelope->ret;
+	params.envelope_id = bytes_of(envelope->id);
+	params.require_tls = envelope->require_tls;
+	return params;
+}
+
+struct rcpt_params
+envelope_rcpt_params(const struct recipient *recipient)
+{
+	return (struct rcpt_params){
+	    .notify = recipient->notify,
+	    .original = bytes_of(recipient->original),
+	};
+}

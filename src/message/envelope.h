@@ -55,3 +55,7 @@ struct recipient *envelope_add_recipient(
     struct envelope *envelope, struct bytes address);
 /* The null sender, which is never sent a report. */
 bool envelope_is_null_sender(const struct envelope *envelope);
+
+/* What was said behind the path in MAIL and RCPT; views of the envelope. */
+struct mail_params envelope_mail_params(const struct envelope *envelope);
+struct rcpt_params envelope_rcpt_params(const struct recipient *recipient);

@@ -15,13 +15,8 @@
 static void
 write_sender(struct buffer *buffer, const struct envelope *envelope)
 {
-	struct mail_params params = MAIL_PARAMS_NONE;
+	struct mail_params params = envelope_mail_params(envelope);
 
-	params.body = envelope->body;
-	params.utf8 = envelope->utf8;
-	params.ret = envelope->ret;
-	params.envelope_id = bytes_of(envelope->id);
-	params.require_tls = envelope->require_tls;
 	buffer_printf(buffer, "X-Sender: <%s>", envelope->sender);
 	params_write_mail(buffer, &params, ALL_OFFERED);
 	buffer_append_text(buffer, "\r\n");
@@ -30,10 +25,8 @@ write_sender(struct buffer *buffer, const struct envelope *envelope)
 static void
 write_receiver(struct buffer *buffer, const struct recipient *recipient)
 {
-	struct rcpt_params params = RCPT_PARAMS_NONE;
+	struct rcpt_params params = envelope_rcpt_params(recipient);
 
-	params.notify = recipient->notify;
-	params.original = bytes_of(recipient->original);
 	buffer_printf(buffer, "X-Receiver: <%s>", recipient->address);
 	params_write_rcpt(buffer, &params, ALL_OFFERED);
 	buffer_append_text(buffer, "\r\n");
