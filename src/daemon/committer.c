@@ -1,6 +1,7 @@
 #include "daemon/committer.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -17,6 +18,18 @@
 #define PATIENCE_MS 20
 
 #define GROUP_MAX 1024
+
+/*
+ * Summaries are written when nobody has wanted anything for so long: a segment
+ * that is soon dropped again needs none.
+ */
+#define IDLE_MS 50
+/*
+ * Where there is never such a time, one slice of a summary follows each group
+ * as soon as so many segments lack theirs: a start after days under load is not
+ * to take long, either.
+ */
+#define BACKLOG_MAX 4
 
 struct committer {
 	struct journal *journal;
@@ -184,6 +197,46 @@ commit_group(struct committer *committer, struct letter *letters)
 	return rest;
 }
 
+/* ---- summaries: when there is nothing better to do ---- */
+
+static void
+summarize(struct committer *committer)
+{
+	struct error error;
+
+	if (!journal_summarize(committer->journal, &error))
+		log_warning("queue: no summary, so that the next start may "
+			    "take longer: %s",
+		    error_text(&error));
+}
+
+/* All that has gathered; meanwhile, summaries are written. */
+static struct letter *
+await_letters(struct committer *committer)
+{
+	bool is_idle = false;
+
+	for (;;) {
+		bool has_chore = !committer->broken &&
+		    journal_summaries_wanted(committer->journal) > 0;
+		int wait_ms = has_chore ? is_idle ? 0 : IDLE_MS : -1;
+		struct letter *letters =
+		    mailbox_wait(committer->inbox, wait_ms);
+		if (letters != NULL)
+			return letters;
+		is_idle = has_chore;
+		if (has_chore)
+			summarize(committer);
+	}
+}
+
+static void
+catch_up(struct committer *committer)
+{
+	if (journal_summaries_wanted(committer->journal) > BACKLOG_MAX)
+		summarize(committer);
+}
+
 /* Take the letter out that asks to stop, if it is there. */
 static bool
 take_stop(struct committer *committer, struct letter **letters)
@@ -204,13 +257,13 @@ committer_main(void *ctx)
 	bool stop = false;
 
 	while (!stop) {
-		struct letter *letters = mailbox_wait(committer->inbox, -1);
-		if (letters == NULL)
-			continue;
+		struct letter *letters = await_letters(committer);
 		gather(committer, letters);
 		stop = take_stop(committer, &letters);
-		while (letters != NULL)
+		while (letters != NULL) {
 			letters = commit_group(committer, letters);
+			catch_up(committer);
+		}
 	}
 	return NULL;
 }

@@ -178,9 +178,10 @@ recover(
 		journal_free(journal);
 		return false;
 	}
-	log_info("queue: messages=%zu segments=%zu torn=%llu damaged=%llu "
-		 "orphans=%zu",
+	log_info("queue: messages=%zu segments=%zu summaries=%zu ignored=%zu "
+		 "torn=%llu damaged=%llu orphans=%zu",
 	    ledger_size(dispatch_ledger(daemon->dispatch)), report.segments,
+	    report.summaries, report.ignored_summaries,
 	    (unsigned long long)report.torn_bytes,
 	    (unsigned long long)report.damaged, orphans);
 	*out_journal = journal;

@@ -5,6 +5,7 @@
 #include "queue/large.h"
 #include "queue/replay.h"
 #include "queue/shelf.h"
+#include "queue/summaries.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 /* Written at a time, so that a large group takes no memory of its size. */
 #define WRITE_LEN ((size_t)1024 * 1024)
+/* No summaries are written where there is room for less than so many. */
+#define SPARE_SEGMENTS 2
 /* Places in a segment have 32 bits. */
 #define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
 
@@ -23,6 +26,7 @@
 struct journal {
 	const struct disk *disk;
 	struct shelf shelf;
+	struct summaries summaries;
 	uint64_t segment_size;
 	uint64_t free_floor;
 	uint64_t reserve;
@@ -187,6 +191,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	journal->free_floor = options->free_floor;
 	journal->reserve = options->reserve;
 	buffer_init(&journal->buffer, SIZE_MAX);
+	summaries_init(&journal->summaries, &journal->shelf);
 	if (!shelf_open(&journal->shelf, options->disk, options->path,
 		on_problem, &sink, error) ||
 	    !recover(journal, fact_fn, ctx, &report, error)) {
@@ -196,6 +201,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	report.damaged += sink.count;
 	report.problems += sink.count;
 	journal->had_problems = report.problems > 0;
+	summaries_remove_orphans(&journal->summaries);
 	make_reserve(journal);
 	update_free(journal);
 	*out_journal = journal;
@@ -208,6 +214,7 @@ journal_free(struct journal *journal)
 {
 	if (journal == NULL)
 		return;
+	summaries_clear(&journal->summaries);
 	shelf_close(&journal->shelf);
 	buffer_clear(&journal->buffer);
 	free(journal);
@@ -265,7 +272,9 @@ has_room(struct journal *journal)
 static bool
 open_answers(struct journal *journal, struct unit *const *units, size_t count)
 {
-	bool is_roomy = has_room(journal);
+	/* Summaries go before mail is refused. */
+	bool is_roomy = has_room(journal) ||
+	    (summaries_give_up(&journal->summaries) && has_room(journal));
 	bool has_any = false;
 
 	for (size_t i = 0; i < count; i++) {
@@ -388,6 +397,8 @@ survive(struct journal *journal, bool is_written, struct error *error)
 
 	bool is_cut = cut(journal, journal->end) && !is_written;
 	journal->has_reserve = journal->has_reserve && !is_full;
+	if (is_full)
+		(void)summaries_give_up(&journal->summaries);
 	if (is_cut && !(is_full && journal->shelf.has_spare))
 		return true;
 	if (begin(journal, &worse))
@@ -479,6 +490,8 @@ journal_drop(struct journal *journal, uint64_t number, struct error *error)
 	assert(shelf_newest(shelf)->header.generation > number);
 	/* One that could not be dropped earlier comes first. */
 	while (shelf->segments[0].header.generation <= number) {
+		summaries_forget(
+		    &journal->summaries, shelf->segments[0].header.generation);
 		if (!shelf_drop_oldest(shelf, error))
 			return error_context(error, "drop segment %016llx",
 			    (unsigned long long)number);
@@ -535,4 +548,28 @@ journal_quarantine(struct journal *journal, const struct segment_message *where,
 	    keep_unit(journal, where->progress_segment, where->progress_place,
 		where->id, error) &&
 	    keep_large(journal, where->id, error);
+}
+
+/* ---- summaries ---- */
+
+/* Room that is left to mail, lest they are written and given up by turns. */
+static bool
+has_room_to_spare(const struct journal *journal)
+{
+	return journal->free_bytes >=
+	    journal->free_floor + SPARE_SEGMENTS * journal->segment_size;
+}
+
+size_t
+journal_summaries_wanted(const struct journal *journal)
+{
+	return has_room_to_spare(journal)
+	    ? summaries_wanted(&journal->summaries)
+	    : 0;
+}
+
+bool
+journal_summarize(struct journal *journal, struct error *error)
+{
+	return summaries_step(&journal->summaries, error);
 }

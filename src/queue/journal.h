@@ -5,6 +5,7 @@
  *
  *   lock          held while a process uses the queue
  *   <number>.log  segments (segment.h, record.h: the format)
+ *   <number>.sum  their summaries, for a quick start (summary.h)
  *   spare         the next segment's file: recycled, and room for a full disk
  *   large/        bodies too large to lie inline, by queue id
  *   corrupt/      what could not be read, octet for octet
@@ -76,6 +77,8 @@ struct journal_report {
 	uint64_t
 	    missing_units; /* lost with them, or with segments that are gone */
 	uint64_t torn_bytes; /* cut from the end: a commit that was under way */
+	size_t summaries;    /* segments that were not read, but these; */
+	size_t ignored_summaries; /* those that did not count (summary.h) */
 };
 
 /*
@@ -145,3 +148,18 @@ bool journal_remove_large(
  */
 bool journal_quarantine(struct journal *journal,
     const struct segment_message *where, struct error *error) MUST_USE;
+
+/* ---- summaries ---- */
+
+/*
+ * How many sealed segments are to get a summary; 0 while the disk is nearly
+ * full.  Whenever there is nothing better to do, call journal_summarize() then.
+ */
+size_t journal_summaries_wanted(const struct journal *journal);
+/*
+ * Go on with one of them, for a fraction of a millisecond, or as long as the
+ * disk takes to read and write some 256 KiB; nothing is synced.  False: that
+ * segment gets none before the next start, which will take longer; all else is
+ * as it was.
+ */
+bool journal_summarize(struct journal *journal, struct error *error) MUST_USE;

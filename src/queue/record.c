@@ -358,19 +358,33 @@ record_next(struct bytes heads, struct record_cursor *cursor,
 	return true;
 }
 
+bool
+unit_heads_are_sound(const struct unit_header *header, struct bytes heads)
+{
+	struct record_cursor cursor = {0};
+	struct record_head head;
+	bool is_malformed = false;
+	unsigned count = 0;
+
+	while (record_next(heads, &cursor, &head, &is_malformed))
+		count++;
+	return !is_malformed && count == header->record_count &&
+	    cursor.content_offset == header->content_len;
+}
+
 struct record_check {
 	XXH3_state_t *state;
 };
 
 struct record_check *
-record_check_new(uint64_t id)
+record_check_new(uint64_t seed)
 {
 	struct record_check *check = memory_new(sizeof(*check));
 
 	check->state = XXH3_createState();
 	if (check->state == NULL)
 		abort();
-	XXH3_64bits_reset_withSeed(check->state, id);
+	XXH3_64bits_reset_withSeed(check->state, seed);
 	return check;
 }
 

@@ -205,9 +205,12 @@ struct record_cursor {
  */
 bool record_next(struct bytes heads, struct record_cursor *cursor,
     struct record_head *out_head, bool *out_malformed);
-/* The check of content that is given piece by piece. */
+/* As many as the header says, of as much content, and none malformed. */
+bool unit_heads_are_sound(const struct unit_header *header, struct bytes heads);
+/* A check of octets that are given piece by piece; of content it is seeded with
+ * the id. */
 struct record_check;
-struct record_check *record_check_new(uint64_t id);
+struct record_check *record_check_new(uint64_t seed);
 void record_check_add(struct record_check *check, struct bytes content);
 /* Frees check. */
 uint64_t record_check_finish(struct record_check *check);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/seed.h"
 #include "queue/reading.h"
+#include "queue/summary.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -224,6 +225,26 @@ is_in_last_group(const struct replay *replay, const struct scan_event *bad,
 
 /* ---- segments ---- */
 
+/* The same facts from less reading; false: nothing was told. */
+static bool
+replay_summary(struct replay *replay, uint64_t end_unit)
+{
+	const struct shelf *shelf = replay->shelf;
+	struct summary summary;
+	struct scan_event event;
+	enum summary_state state = summary_load(shelf->disk,
+	    shelf->directory_fd, replay->segment, end_unit, &summary);
+
+	replay->report->summaries += state == SUMMARY_COUNTS;
+	replay->report->ignored_summaries += state == SUMMARY_IGNORED;
+	if (state != SUMMARY_COUNTS)
+		return false;
+	while (summary_next(&summary, &event))
+		take_unit(replay, &event);
+	summary_clear(&summary);
+	return true;
+}
+
 static bool
 replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
     struct error *error)
@@ -251,8 +272,14 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 	if (!SEED(IDS_AGAIN) &&
 	    segment->header.highest_id > replay->report->highest_id)
 		replay->report->highest_id = segment->header.highest_id;
-	if (!scan_segment(&scan, on_event, replay, out_end, error))
+	bool is_summed = !is_last && replay_summary(replay, scan.end_unit);
+	if (!is_summed &&
+	    !scan_segment(&scan, on_event, replay, out_end, error))
 		return error_context(error, "%s", segment->name);
+	if (is_summed)
+		segment->summary = SEGMENT_SUMMARY_PRESENT;
+	else if (replay->bad_count > 0)
+		segment->summary = SEGMENT_SUMMARY_REFUSED;
 	for (size_t i = 0; i < replay->bad_count; i++) {
 		const struct scan_event *bad = &replay->bad[i];
 		settle_bad(replay, bad, is_in_last_group(replay, bad, out_end));

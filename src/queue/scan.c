@@ -111,21 +111,17 @@ may_follow(const struct scanner *scanner, const struct unit_header *header)
 	    (end == 0 || header->number < end);
 }
 
-/* contents: what is behind the heads, or empty where it is not to be checked.
- */
+/* contents: what is behind the heads, which are sound. */
 static bool
-are_sound(const struct unit_header *header, struct bytes heads,
-    bool checks_content, struct bytes contents)
+contents_are_intact(struct bytes heads, struct bytes contents)
 {
 	struct record_cursor cursor = {0};
 	struct record_head head;
 	bool is_malformed = false;
-	unsigned count = 0;
 
 	while (record_next(heads, &cursor, &head, &is_malformed)) {
-		count++;
-		if (!checks_content || SEED(CONTENT_NOT_CHECKED) ||
-		    head.is_large || head.type != RECORD_MESSAGE)
+		if (SEED(CONTENT_NOT_CHECKED) || head.is_large ||
+		    head.type != RECORD_MESSAGE)
 			continue;
 		struct bytes content = bytes_first(
 		    bytes_from(contents, (size_t)head.content_offset),
@@ -135,8 +131,7 @@ are_sound(const struct unit_header *header, struct bytes heads,
 			head.content_check)
 			return false;
 	}
-	return !is_malformed && count == header->record_count &&
-	    cursor.content_offset == header->content_len;
+	return true;
 }
 
 /* The unit whose header was found at offset. */
@@ -160,8 +155,10 @@ examine_unit(struct scanner *scanner, uint64_t offset, struct finding *finding,
 	finding->heads = bytes_first(rest, header->heads_len);
 	finding->is_valid =
 	    unit_heads_are_intact(header, finding->heads, scan->header.salt) &&
-	    are_sound(header, finding->heads, scan->checks_content,
-		bytes_from(rest, header->heads_len));
+	    unit_heads_are_sound(header, finding->heads) &&
+	    (!scan->checks_content ||
+		contents_are_intact(
+		    finding->heads, bytes_from(rest, header->heads_len)));
 	return true;
 }
 

@@ -46,12 +46,20 @@ struct segment_header {
 	bool is_recycled;
 };
 
+/* Whether it has a summary (summary.h). */
+enum segment_summary {
+	SEGMENT_SUMMARY_WANTED, /* none, but it is to get one when sealed */
+	SEGMENT_SUMMARY_PRESENT,
+	SEGMENT_SUMMARY_REFUSED /* none, and it gets none */
+};
+
 /* A segment that is open. */
 struct segment_file {
 	struct segment_header header;
 	int fd;
 	char name[SEGMENT_NAME_SIZE];
 	uint64_t bytes; /* octets that count, as far as known */
+	enum segment_summary summary;
 };
 
 enum segment_header_state {

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/seed.h"
+#include "queue/summary.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -304,6 +305,16 @@ shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 
 /* ---- dropping ---- */
 
+static void
+remove_summary(const struct shelf *shelf, const struct segment_file *segment)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	summary_name(segment->name, name);
+	/* Most have none; one that stays is removed at the next start. */
+	(void)shelf->disk->unlink(shelf->disk->ctx, shelf->directory_fd, name);
+}
+
 bool
 shelf_drop_oldest(struct shelf *shelf, struct error *error)
 {
@@ -328,6 +339,7 @@ shelf_drop_oldest(struct shelf *shelf, struct error *error)
 		if (disk->unlink(disk->ctx, shelf->directory_fd, name) != 0)
 			return error_system(error, "unlink %s", name);
 	}
+	remove_summary(shelf, oldest);
 	close_fd(shelf, oldest->fd);
 	shelf->count--;
 	memmove(oldest, oldest + 1,
