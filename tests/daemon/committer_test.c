@@ -3,11 +3,14 @@
 #include "daemon/committer.h"
 #include "lib/fake_disk.h"
 #include "lib/loop_until.h"
+#include "lib/scratch_folder.h"
 #include "net/loop.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define COMMITS_MAX 64
 
@@ -43,12 +46,12 @@ ignore_fact(const struct journal_fact *fact, void *ctx)
 }
 
 static struct journal *
-open_journal(void)
+open_journal(const struct disk *disk, const char *path, uint64_t segment_size)
 {
 	struct journal_options options = {
-	    .disk = fake_disk_face(fake),
-	    .path = "queue",
-	    .segment_size = (uint64_t)1024 * 1024,
+	    .disk = disk,
+	    .path = path,
+	    .segment_size = segment_size,
 	};
 	struct journal_report report;
 	struct journal *journal;
@@ -70,7 +73,8 @@ begin(void)
 	loop = loop_new();
 	answers = mailbox_new(loop, on_answers, NULL);
 	cr_assert(committer_new(
-	    open_journal(), answers, &broken, &committer, &error));
+	    open_journal(fake_disk_face(fake), "queue", (uint64_t)1024 * 1024),
+	    answers, &broken, &committer, &error));
 	pending = fake_disk_pending(fake);
 }
 
@@ -203,4 +207,31 @@ Test(committer, ends_with_all_that_was_posted)
 	wait_for(2);
 	cr_expect(answered[1]->unit.is_committed);
 	cr_expect_eq(fake_disk_pending(fake), pending);
+}
+
+static bool
+is_file(void *ctx)
+{
+	return access(ctx, F_OK) == 0;
+}
+
+Test(committer, writes_summaries_when_nobody_wants_anything)
+{
+	char *folder = scratch_folder_new();
+	char summary[256];
+	struct error error;
+
+	committer_free(committer);
+	cr_assert(committer_new(open_journal(disk_real(), folder, 4097),
+	    answers, &broken, &committer, &error));
+	/* The second finds the first segment full. */
+	for (uint64_t id = 1; id <= 2; id++) {
+		committer_post(committer, make_accept(id));
+		wait_for((size_t)id);
+		cr_expect(answered[id - 1]->unit.is_committed);
+	}
+	(void)snprintf(
+	    summary, sizeof(summary), "%s/0000000000000001.sum", folder);
+	loop_until(loop, is_file, summary);
+	scratch_folder_remove(folder);
 }
