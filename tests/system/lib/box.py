@@ -20,6 +20,7 @@ import time
 
 _INSIDE = "POSTRIDER_TEST_INSIDE"
 _stack = contextlib.ExitStack()
+_lasting = contextlib.ExitStack()
 
 BUILD = os.environ.get("BUILD_DIR", ".")
 SOURCE = os.environ.get("SOURCE_DIR", ".")
@@ -90,6 +91,26 @@ def defer(function, *arguments):
 def cleanup():
     """End and remove everything since the last cleanup, last things first."""
     _stack.close()
+
+
+def end_lasting():
+    """The same for what was begun within lasting()."""
+    _lasting.close()
+
+
+@contextlib.contextmanager
+def lasting():
+    """What begins in here serves many points: a cleanup leaves it alone."""
+    global _stack
+    passing, _stack = _stack, _lasting
+    try:
+        yield
+    finally:
+        _stack = passing
+
+
+def is_lasting():
+    return _stack is _lasting
 
 
 def folder(prefix="postrider-test."):

@@ -49,6 +49,21 @@ def assert_same(sent, arrived, changed=()):
         assert name in ADDED - present, "%r was not sent" % field
 
 
+def assert_whole(sent, arrived, added):
+    """arrived is sent, octet for octet, and above it nothing but fields that
+    are added on the way, in lower case."""
+    sent_header, sent_body = split(sent)
+    header, body = split(arrived)
+    assert body == sent_body, _difference(sent_body, body)
+    assert header.endswith(sent_header), "%r was sent, %r arrived" % (
+        sent_header, header)
+    above = header[:len(header) - len(sent_header)]
+    on_top = fields(above)
+    assert b"".join(field for _, field in on_top) == above, above
+    strange = {name for name, _ in on_top} - added
+    assert not strange, "%r was not sent" % strange
+
+
 def _difference(sent, arrived):
     at = next((i for i, (a, b) in enumerate(zip(sent, arrived)) if a != b),
               min(len(sent), len(arrived)))

@@ -1,8 +1,9 @@
 """A real Postfix in a guest: a smarthost, and a server that holds our mail.
 
-It listens on fixed ports of the test's own network: 25 without AUTH, 587 with
-STARTTLS and AUTH required.  What it delivers lands in a maildir, and what it
-has for rnd.example waits for ETRN, to be sent to WAY_BACK.
+It listens on fixed ports of the test's own network: 25 without AUTH, 2525
+without TLS as well, 587 with STARTTLS and 465 with implicit TLS, both with AUTH
+required.  What it delivers lands in a maildir, and what it has for rnd.example
+waits for ETRN, to be sent to WAY_BACK.
 """
 
 import os
@@ -10,11 +11,11 @@ import re
 import signal
 import socket
 
-from . import box, tap
+from . import box, certificates, guest, peer, tap
 
-NAME = "mx.test.example"
+NAME = peer.NAME
 WAY_BACK = "192.0.2.1:3025"
-MAILDIR = "/var/mail/inbox/"
+MAILDIR = peer.INBOX + "/"
 LOG = "/var/log/postfix.log"
 
 MAIN = """
@@ -55,8 +56,15 @@ smtpd_etrn_restrictions = permit_mynetworks, reject
 """
 MASTER = """
 smtp       inet  n - n - - smtpd
+2525       inet  n - n - - smtpd
+  -o smtpd_tls_security_level=none
 587        inet  n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }
+  -o { smtpd_relay_restrictions = permit_sasl_authenticated, reject }
+465        inet  n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }
   -o { smtpd_relay_restrictions = permit_sasl_authenticated, reject }
@@ -174,3 +182,31 @@ class Postfix:
     def logins(self):
         """(method, user) of each letter that came with AUTH."""
         return re.findall(r"sasl_method=(\S+), sasl_username=(\S+)", self.log())
+
+
+class PostfixPeer(peer.MaildirPeer):
+    """The same for the tests of our client."""
+
+    name = "Postfix"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+    offers = {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING",
+              "ENHANCEDSTATUSCODES", "ETRN"}
+    login_pattern = rb"Authenticated sender: (\S+?)@"
+    adds = {b"return-path", b"x-original-to", b"delivered-to", b"received"}
+    settings = """
+virtual_mailbox_domains = example.net, site.example, bücher.example
+smtpd_client_restrictions = check_recipient_access inline:{
+  { nobody@example.net = 550 5.1.1 nobody of that name } }
+smtpd_sasl_authenticated_header = yes
+message_size_limit = 6291456
+"""
+
+    def __init__(self):
+        work = box.folder()
+        super().__init__(guest.Guest(work), certificates.Authority(work))
+        self.doors = {"clear": "127.0.0.1:2525", "starttls": "127.0.0.1:587",
+                      "implicit": "127.0.0.1:465"}
+        self.user = "%s@%s" % (peer.USER, NAME)
+        self.postfix = Postfix(
+            self.guest, self.authority, users={peer.USER: self.password},
+            mechanisms=" ".join(self.mechanisms), settings=self.settings)

@@ -4,10 +4,11 @@
     def _():
         ...
 
-    run()           at the end of the file; run(guest=True) where points need
-                    the root with other people's programs
+    run()           at the end of the file; run(with_guest=True) where points
+                    need the root with other people's programs, and layers
 
-A point fails by an exception, skips by Skip.
+A point fails by an exception, skips by Skip.  What it returns is a text to put
+behind its name: how things were that the test does not decide.
 """
 
 import os
@@ -45,9 +46,10 @@ def _on_alarm(number, frame):
     raise AssertionError("not over after %d s" % POINT_SECONDS)
 
 
-def _say(ok, number, name, skipped=""):
-    print("%s %d - %s%s" % ("ok" if ok else "not ok", number, name,
-                            " # SKIP " + skipped if skipped else ""),
+def _say(ok, number, name, told="", skipped=""):
+    print("%s %d - %s%s%s" % ("ok" if ok else "not ok", number, name,
+                              ": " + told if told else "",
+                              " # SKIP " + skipped if skipped else ""),
           flush=True)
 
 
@@ -63,19 +65,18 @@ def _run_point(number, name, function, needs):
     started = time.monotonic()
     why_not = needs() if needs is not None else None
     if why_not:
-        _say(True, number, name, why_not)
+        _say(True, number, name, skipped=why_not)
         return
     signal.signal(signal.SIGALRM, _on_alarm)
     signal.alarm(POINT_SECONDS)
     try:
-        function()
-        _say(True, number, name)
+        _say(True, number, name, function() or "")
     except Skip as skip:
-        _say(True, number, name, str(skip))
+        _say(True, number, name, skipped=str(skip))
     except Exception as error:
         _say(False, number, name)
         _tell(error)
-        for tell in _witnesses:
+        for tell in _witnesses + _lasting_witnesses:
             tell()
     finally:
         signal.alarm(0)
@@ -86,11 +87,13 @@ def _run_point(number, name, function, needs):
 
 
 _witnesses = []
+_lasting_witnesses = []
 
 
 def on_failure(tell):
-    """tell() is asked to note() what it knows when this point fails."""
-    _witnesses.append(tell)
+    """tell() is asked to note() what it knows when this point fails, or any
+    from now on where it is called within box.lasting()."""
+    (_lasting_witnesses if box.is_lasting() else _witnesses).append(tell)
 
 
 _WHY = "POSTRIDER_TEST_NO_GUEST"
@@ -107,9 +110,9 @@ def no_root():
     return None if box.is_isolated() else "needs root"
 
 
-def run(with_guest=False):
+def run(with_guest=False, layers=()):
     if with_guest and not box.is_isolated():
-        why = guest.prepare()
+        why = guest.prepare(layers)
         if why:
             os.environ[_WHY] = why
     for name in "postriderd", "postrider", "sendmail":
@@ -124,4 +127,5 @@ def run(with_guest=False):
               if not wanted or any(part in point[0] for part in wanted)]
     for number, point in enumerate(points, 1):
         _run_point(number, *point)
+    box.end_lasting()
     print("1..%d" % len(points), flush=True)
