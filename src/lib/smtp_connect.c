@@ -17,8 +17,12 @@ bool
 smtp_connect_tls_context(struct smtp *session, struct ssl_ctx_st *ssl_ctx,
     bool verify, struct error *error)
 {
+	const int wish = session->settings.tls_verify;
+	if (ssl_ctx == NULL && wish != 0)
+		verify = wish > 0;
 	const struct tls_client_options options = {
 	    .verify = verify ? TLS_VERIFY_FULL : TLS_VERIFY_OFF,
+	    .ca = session->settings.tls_ca,
 	    .version_min = 12,
 	};
 

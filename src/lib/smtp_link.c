@@ -408,6 +408,7 @@ smtp_link_talk(struct smtp *session)
 		session->options.lmtp = session->settings.lmtp;
 		session->options.trace = smtp_trace_pass;
 		session->options.trace_ctx = session;
+		smtp_trace_begin(session);
 		session->options.hello = smtp_session_hello(session);
 		session->options.host = session->host;
 		session->options.auth_in_clear =

@@ -116,6 +116,8 @@ take_options(struct smtp *session, const struct smtp_options *given)
 
 	smtp_session_set(&settings->local_hostname, options.local_hostname);
 	smtp_session_set(&settings->tls_name, options.tls_name);
+	smtp_session_set(&settings->tls_ca, options.tls_ca);
+	settings->tls_verify = options.tls_verify;
 	settings->tls = options.tls;
 	settings->ssl_ctx = options.ssl_ctx;
 	settings->lmtp = options.lmtp != 0;
@@ -178,6 +180,7 @@ smtp_free(struct smtp *s)
 	buffer_clear(&s->debug.reply);
 	free(s->settings.local_hostname);
 	free(s->settings.tls_name);
+	free(s->settings.tls_ca);
 	free(s->text);
 	free(s->host);
 	loop_free(s->loop);

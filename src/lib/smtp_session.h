@@ -51,6 +51,8 @@ struct smtp_settings {
 	char
 	    *local_hostname; /* owned, as all texts here; NULL: not yet known */
 	char *tls_name;      /* or NULL */
+	char *tls_ca;        /* or NULL */
+	int tls_verify;
 	struct socket_address source;
 	bool has_source;
 	enum smtp_tls tls;
@@ -71,7 +73,13 @@ struct smtp_debug {
 	smtp_debug_fn fn;
 	void *arg;
 	struct buffer reply; /* the lines of the one being read */
-	int data_replies;    /* smtplib's "data:" lines still to come */
+	/* Which replies smtplib calls "data:", counted by commands. */
+	uint64_t commands; /* said so far; the greeting is answer to none */
+	uint64_t replies;
+	uint64_t data;   /* the number of DATA */
+	bool is_content; /* 354 was said: what goes out is no command */
+	bool is_chunk;   /* the same, behind BDAT */
+	bool is_asked;   /* by a challenge: the answer is secret */
 };
 
 /* What a mail or its recipients are; texts are owned. */
@@ -286,4 +294,6 @@ void smtp_greet_begin(struct smtp *session, smtp_step_fn *then);
 /* ---- smtp_trace.c ---- */
 
 smtp_trace_fn smtp_trace_pass;
+/* Before the first line of a connection. */
+void smtp_trace_begin(struct smtp *session);
 void smtp_trace_connect(struct smtp *session, const char *where);

@@ -2,30 +2,50 @@
 #include "base/clock.h"
 #include "lib/smtp_session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define LINE_MAX_OCTETS ((size_t)8 * 1024 * 1024)
 
-/* As Python writes octets: quoted, controls and what is no ASCII escaped. */
+static void
+append_octet(struct buffer *line, char c, char quote)
+{
+	if (c == '\r')
+		buffer_append_text(line, "\\r");
+	else if (c == '\n')
+		buffer_append_text(line, "\\n");
+	else if (c == '\t')
+		buffer_append_text(line, "\\t");
+	else if (c == '\\' || c == quote)
+		buffer_printf(line, "\\%c", c);
+	else if (c >= ' ' && c <= '~')
+		buffer_append_char(line, c);
+	else
+		buffer_printf(line, "\\x%02x", (unsigned char)c);
+}
+
+/* As Python writes octets: controls and what is no ASCII escaped, in whichever
+ * quotes need fewer escapes. */
 static void
 append_quoted(struct buffer *line, struct bytes octets)
 {
-	for (size_t i = 0; i < octets.len; i++) {
-		const char c = octets.data[i];
-		if (c == '\r' || c == '\n' || c == '\t')
-			buffer_printf(line, "\\%c",
-			    c == '\r'       ? 'r'
-				: c == '\n' ? 'n'
-					    : 't');
-		else if (c == '\\' || c == '\'')
-			buffer_printf(line, "\\%c", c);
-		else if (c >= ' ' && c <= '~')
-			buffer_append_char(line, c);
-		else
-			buffer_printf(line, "\\x%02x", (unsigned char)c);
-	}
+	const char quote =
+	    bytes_contains(octets, '\'') && !bytes_contains(octets, '"') ? '"'
+									 : '\'';
+
+	buffer_append_char(line, quote);
+	for (size_t i = 0; i < octets.len; i++)
+		append_octet(line, octets.data[i], quote);
+	buffer_append_char(line, quote);
+}
+
+static void
+append_plain(struct buffer *line, struct bytes octets)
+{
+	for (size_t i = 0; i < octets.len; i++)
+		append_octet(line, octets.data[i], '\'');
 }
 
 static void
@@ -41,10 +61,12 @@ append_time(struct buffer *line)
 	    local.tm_sec, (int)(wall_ms % 1000));
 }
 
-/* "prefix text suffix", text quoted. */
+typedef void append_fn(struct buffer *line, struct bytes octets);
+
+/* "prefix text suffix" */
 static void
-print(struct smtp *session, const char *prefix, struct bytes text,
-    const char *suffix)
+print(struct smtp *session, const char *prefix, append_fn *append,
+    struct bytes text, const char *suffix)
 {
 	struct buffer line;
 
@@ -52,7 +74,7 @@ print(struct smtp *session, const char *prefix, struct bytes text,
 	if (session->debug.level >= 2)
 		append_time(&line);
 	buffer_append_text(&line, prefix);
-	append_quoted(&line, text);
+	append(&line, text);
 	buffer_append_text(&line, suffix);
 	char *copy = buffer_to_text(&line);
 	session->debug.fn(session->debug.arg, copy);
@@ -74,17 +96,73 @@ public_part(struct bytes octets)
 	return bytes_first(octets, len);
 }
 
+/* A login that a caller leads by himself is one, too. */
+static bool
+is_secret(const struct smtp_debug *debug, struct bytes octets)
+{
+	const struct bytes rest = bytes_from(octets, public_part(octets).len);
+
+	return (debug->is_asked && !bytes_is(octets, "*\r\n")) ||
+	    (bytes_has_prefix_nocase(octets, "AUTH ") &&
+		!bytes_is(rest, "\r\n"));
+}
+
+/* Content is no command, nor what stands behind "BDAT 5". */
+static void
+count_sent(struct smtp_debug *debug, struct bytes octets)
+{
+	const bool is_command = !debug->is_content && !debug->is_chunk;
+
+	debug->is_chunk = is_command &&
+	    bytes_has_prefix_nocase(octets, "BDAT ") &&
+	    !bytes_has_prefix_nocase(octets, "BDAT 0 ");
+	debug->commands += is_command;
+	if (is_command && bytes_is_nocase(octets, "data\r\n"))
+		debug->data = debug->commands;
+}
+
 static void
 trace_sent(struct smtp *session, struct bytes octets, bool secret)
 {
+	const struct bytes shown = public_part(octets);
 	struct smtp_debug *debug = &session->debug;
 
-	if (bytes_is_nocase(octets, "data\r\n"))
-		debug->data_replies = 2;
-	if (!secret || debug->level >= 3)
-		print(session, "send: '", octets, "'");
+	if (debug->level >= 3 || (!secret && !is_secret(debug, octets)))
+		print(session, "send: ", append_quoted, octets, "");
 	else
-		print(session, "send: '", public_part(octets), " ***\\r\\n'");
+		print(session, "send: '", append_plain, shown,
+		    shown.len > 0 ? " ***\\r\\n'" : "***\\r\\n'");
+	debug->is_asked = false;
+	count_sent(debug, octets);
+}
+
+/* Is the reply that is over the one to DATA, or to the content? */
+static bool
+is_of_data(struct smtp_debug *debug, struct bytes code)
+{
+	const bool is_final = debug->is_content;
+	const bool is_first =
+	    !is_final && debug->data > 0 && debug->replies + 1 == debug->data;
+
+	debug->is_content = is_first && bytes_is(code, "354");
+	if (is_first && !debug->is_content)
+		debug->data = 0;
+	/* The greeting answers no command, the final reply none of its own. */
+	debug->replies += !is_final && debug->replies < debug->commands ? 1 : 0;
+	return is_final || is_first;
+}
+
+/* "prefix CODE, 'text'": what a reply came to. */
+static void
+print_reply(struct smtp *session, const char *before, struct bytes code,
+    const char *between, append_fn *append, const char *behind)
+{
+	char prefix[64] = "";
+
+	(void)snprintf(prefix, sizeof(prefix), "%s%.*s%s", before,
+	    BYTES_ARGS(code), between); /* it fits */
+	print(session, prefix, append, buffer_bytes(&session->debug.reply),
+	    behind);
 }
 
 /* A line of the reply that is being read; at its end what it came to. */
@@ -93,25 +171,19 @@ trace_reply(struct smtp *session, struct bytes line)
 {
 	struct smtp_debug *debug = &session->debug;
 	const bool more = line.len > 3 && line.data[3] == '-';
-	char prefix[64] = "reply: retcode (";
+	const struct bytes code = bytes_first(line, 3);
 
-	print(session, "reply: '", line, "'");
+	print(session, "reply: ", append_quoted, line, "");
 	if (debug->reply.len > 0)
 		buffer_append_char(&debug->reply, '\n');
 	buffer_append(&debug->reply, bytes_trim(bytes_from(line, 4)));
 	if (more)
 		return;
-	const struct bytes code = bytes_first(line, 3);
-	memcpy(prefix + strlen(prefix), code.data, code.len);
-	memcpy(prefix + strlen(prefix), "); Msg: ", strlen("); Msg: "));
-	print(session, prefix, buffer_bytes(&debug->reply), "");
-	if (debug->data_replies > 0) {
-		char data[64] = "data: (";
-		debug->data_replies = bytes_is(code, "354") ? 1 : 0;
-		memcpy(data + strlen(data), code.data, code.len);
-		memcpy(data + strlen(data), ", '", strlen(", '"));
-		print(session, data, buffer_bytes(&debug->reply), "')");
-	}
+	print_reply(
+	    session, "reply: retcode (", code, "); Msg: ", append_plain, "");
+	if (is_of_data(debug, code))
+		print_reply(session, "data: (", code, ", ", append_quoted, ")");
+	debug->is_asked = bytes_is(code, "334");
 	buffer_empty(&debug->reply);
 }
 
@@ -131,8 +203,21 @@ smtp_trace_pass(bool sent, struct bytes octets, bool secret, void *ctx)
 }
 
 void
+smtp_trace_begin(struct smtp *session)
+{
+	session->debug.commands = 0;
+	session->debug.replies = 0;
+	session->debug.data = 0;
+	session->debug.is_content = false;
+	session->debug.is_chunk = false;
+	session->debug.is_asked = false;
+	buffer_empty(&session->debug.reply);
+}
+
+void
 smtp_trace_connect(struct smtp *session, const char *where)
 {
 	if (session->debug.level > 0)
-		print(session, "connect: to ", bytes_of(where), "");
+		print(
+		    session, "connect: to ", append_plain, bytes_of(where), "");
 }

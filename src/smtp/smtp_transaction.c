@@ -6,6 +6,10 @@
 
 #include <stdlib.h>
 
+/* Chunks without a reply: a server that refuses one refuses all behind it, and
+ * Postfix slows down at ten errors, and hangs up at twenty. */
+#define CHUNKS_MAX 8
+
 /* ---- may it be sent at all? ---- */
 
 static bool
@@ -285,7 +289,8 @@ is_chunk_turn(const struct smtp_client *client,
 
 	return is_turn(client) && !transaction->awaits_rset &&
 	    (!transaction->chunk_sent ||
-		answered == transaction->message->recipient_count);
+		(answered == transaction->message->recipient_count &&
+		    transaction->outstanding < CHUNKS_MAX));
 }
 
 static bool

@@ -361,9 +361,129 @@ Test(connection, shows_what_passes_as_smtplib_does)
 	    "reply: '354 go\\r\\n'\n"
 	    "reply: retcode (354); Msg: go\n"
 	    "data: (354, 'go')\n"
-	    "send: '\\xe9\\'\\r\\n.\\r\\n'\n"
+	    "send: \"\\xe9'\\r\\n.\\r\\n\"\n"
 	    "reply: '250 2.0.0 taken\\r\\n'\n"
 	    "reply: retcode (250); Msg: 2.0.0 taken\n"
 	    "data: (250, '2.0.0 taken')\n");
+	library_scene_clear(&scene);
+}
+
+/* Row 13: level 2 has the time, 3 the secrets. */
+Test(connection, shows_the_time_and_secrets_where_asked)
+{
+	static const struct {
+		int level;
+		const char *auth;
+	} rows[] = {
+	    {1, "send: 'AUTH PLAIN ***\\r\\n'\n"},
+	    {2, " send: 'AUTH PLAIN ***\\r\\n'\n"},
+	    {3, " send: 'AUTH PLAIN AHUAcA==\\r\\n'\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static char all[4096];
+		struct library_scene scene;
+		int hours, minutes, seconds, ms;
+		all[0] = '\0';
+		library_scene_init(&scene,
+		    GREETING EHLO_OF("S:250-AUTH PLAIN\n") "C:AUTH PLAIN "
+							   "AHUAcA==\nS:235 "
+							   "in\n",
+		    &(struct smtp_options){.auth_in_clear = 1});
+		smtp_set_debug(scene.session, rows[i].level, keep_line, all);
+		cr_expect_eq(smtp_login(scene.session, "u", "p", 1), SMTP_OK);
+		cr_expect_not_null(strstr(all, rows[i].auth), "%s", all);
+		cr_expect_eq(sscanf(all, "%2d:%2d:%2d.%3d send: ", &hours,
+				 &minutes, &seconds, &ms) == 4,
+		    rows[i].level >= 2, "%s", all);
+		library_scene_clear(&scene);
+	}
+}
+
+/* Better than smtplib, which shows them. */
+Test(connection, hides_secrets_that_are_said_by_hand)
+{
+	static char all[4096];
+	struct library_scene scene;
+
+	library_scene_init(&scene,
+	    GREETING "C:AUTH LOGIN\nS:334 VXNlcg==\nC:dQ==\nS:334 UGFzcw==\n"
+		     "C:cA==\nS:535 no\nC:auth plain AHUAcA==\nS:535 no\n"
+		     "C:AUTH X\nS:334 \nC:*\nS:501 ok\n",
+	    NULL);
+	smtp_set_debug(scene.session, 1, keep_line, all);
+	cr_expect_eq(smtp_docmd(scene.session, "AUTH", "LOGIN"), SMTP_OK);
+	cr_expect_eq(smtp_docmd(scene.session, "dQ==", NULL), SMTP_OK);
+	cr_expect_eq(smtp_putcmd(scene.session, "cA==", NULL), SMTP_OK);
+	cr_expect_eq(smtp_getreply(scene.session), SMTP_OK);
+	cr_expect_eq(
+	    smtp_docmd(scene.session, "auth plain AHUAcA==", NULL), SMTP_OK);
+	cr_expect_eq(smtp_docmd(scene.session, "AUTH", "X"), SMTP_OK);
+	cr_expect_eq(smtp_docmd(scene.session, "*", NULL), SMTP_OK);
+	cr_expect_str_eq(all,
+	    "send: 'AUTH LOGIN\\r\\n'\n"
+	    "reply: '334 VXNlcg==\\r\\n'\n"
+	    "reply: retcode (334); Msg: VXNlcg==\n"
+	    "send: '***\\r\\n'\n"
+	    "reply: '334 UGFzcw==\\r\\n'\n"
+	    "reply: retcode (334); Msg: UGFzcw==\n"
+	    "send: '***\\r\\n'\n"
+	    "reply: '535 no\\r\\n'\n"
+	    "reply: retcode (535); Msg: no\n"
+	    "send: 'auth plain ***\\r\\n'\n"
+	    "reply: '535 no\\r\\n'\n"
+	    "reply: retcode (535); Msg: no\n"
+	    "send: 'AUTH X\\r\\n'\n"
+	    "reply: '334 \\r\\n'\n"
+	    "reply: retcode (334); Msg: \n"
+	    "send: '*\\r\\n'\n"
+	    "reply: '501 ok\\r\\n'\n"
+	    "reply: retcode (501); Msg: ok\n");
+	library_scene_clear(&scene);
+}
+
+/* Row 13: "data:" stands behind the replies to DATA and to the content. */
+Test(connection, calls_the_same_replies_data_where_it_pipelines)
+{
+	static const char *const to[] = {"a@y", NULL};
+	static char all[4096];
+	struct library_scene scene;
+	char datas[512] = "";
+
+	library_scene_init(&scene,
+	    GREETING EHLO_OF("S:250-PIPELINING\n") "C:mail\nC:rcpt\nC:data\n"
+						   "S:250 1\nS:250 2\n"
+						   "S:354 3\nD\nS:250 4\n"
+						   "C:noop\nS:250 5\n",
+	    NULL);
+	smtp_set_debug(scene.session, 1, keep_line, all);
+	cr_expect_eq(smtp_sendmail(scene.session, "x@y", to, "data\r\n", 6, 1,
+			 NULL, NULL),
+	    SMTP_OK);
+	cr_expect_eq(smtp_noop(scene.session), SMTP_OK);
+	for (const char *p = strstr(all, "data: ("); p != NULL;
+	     p = strstr(p + 1, "data: ("))
+		(void)snprintf(datas + strlen(datas),
+		    sizeof(datas) - strlen(datas), "%.16s", p);
+	cr_expect_str_eq(datas, "data: (354, '3')data: (250, '4')", "%s", all);
+	library_scene_clear(&scene);
+}
+
+/* ---- whom to believe ---- */
+
+/* A file of certificates that is none is told before anything is said. */
+Test(connection, believes_nobody_by_a_file_that_is_none)
+{
+	struct smtp_options options = {.size = sizeof(options),
+	    .tls = SMTP_TLS_IMPLICIT,
+	    .tls_ca = "/nonexistent/ca.pem"};
+	struct library_scene scene;
+
+	library_scene_begin(&scene, "H\n", &options, NULL);
+	cr_expect_eq(
+	    smtp_connect(scene.session, script_server_host(scene.server), NULL),
+	    SMTP_E_TLS);
+	cr_expect_not_null(
+	    strstr(smtp_last_errmsg(scene.session), "/nonexistent/ca.pem"));
 	library_scene_clear(&scene);
 }

@@ -410,3 +410,46 @@ Test(requiretls, is_not_undone_by_the_header_field)
 	    strstr(library_scene_heard(&scene), "\r\nTLS-Required: No\r\n"));
 	library_scene_clear(&scene);
 }
+
+/* ---- tls_ca and tls_verify ---- */
+
+Test(starttls, believes_whom_the_options_say)
+{
+	static const struct {
+		const char *names;
+		bool has_ca;
+		int verify;
+		enum smtp_tls tls;
+		int err;
+	} rows[] = {
+	    {HERE, true, 0, SMTP_TLS_MUST, SMTP_OK},
+	    {HERE, false, 0, SMTP_TLS_MUST, SMTP_E_TLS},
+	    {HERE, false, -1, SMTP_TLS_MUST, SMTP_OK},
+	    {"DNS:other.example", true, 0, SMTP_TLS_MUST, SMTP_E_TLS},
+	    {"DNS:other.example", true, 0, SMTP_TLS_MAY, SMTP_OK},
+	    {"DNS:other.example", true, 1, SMTP_TLS_MAY, SMTP_E_TLS},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_authority *authority = tls_authority_new();
+		const struct smtp_options options = {.tls = rows[i].tls,
+		    .tls_verify = rows[i].verify,
+		    .tls_ca =
+			rows[i].has_ca ? tls_authority_path(authority) : NULL};
+		const struct script_options where = {
+		    .certificate =
+			tls_authority_issue_for(authority, rows[i].names)};
+		struct library_scene scene;
+		library_scene_begin(&scene,
+		    rows[i].err == SMTP_OK ? GREETING START EHLO
+					   : GREETING START,
+		    &options, &where);
+		cr_assert_eq(smtp_connect(scene.session,
+				 script_server_host(scene.server), NULL),
+		    SMTP_OK);
+		cr_expect_eq(smtp_ehlo_or_helo(scene.session), rows[i].err,
+		    "%zu: %s", i, smtp_last_errmsg(scene.session));
+		library_scene_clear(&scene);
+		tls_authority_free(authority);
+	}
+}

@@ -355,6 +355,7 @@ static const struct dialogue_message chunks[] = {
     {DIALOGUE_MESSAGE("a@x.example", people, 2), ".a\nb", 2},
     {DIALOGUE_MESSAGE("a@x.example", people, 1), "", 0},
     {DIALOGUE_MESSAGE("a@x.example", people, 1), "\r\n", 1},
+    {DIALOGUE_MESSAGE("a@x.example", people, 1), "a\nb\nc\nd\ne\nf\n", 1},
 };
 
 #undef TALK
@@ -381,6 +382,13 @@ static const struct dialogue chunked[] = {
 		"E: RECIPIENT 2.0 RCPT 250\nE: RECIPIENT 2.1 RCPT 250\n"
 		"C: BDAT 5 LAST\nC: \nC: b\n" OK SENT
 		"E: DONE 2 end of data 250 2.0.0\n"),
+    TALK("at most eight chunks without a reply",
+	CHUNKED "O: send 5\n" MAIL RCPT(
+	    "b") "C: BDAT 1\nP: a\n" OK OK "E: RECIPIENT 5.0 RCPT 250\n"
+		 "C: BDAT 2\nC: \nC: BDAT 1\nC: bBDAT 2\nC: \n"
+		 "C: BDAT 1\nC: cBDAT 2\nC: \nC: BDAT 1\nC: dBDAT 2\n"
+		 "C: \n" OK "C: BDAT 1\nP: e\n" OK "C: BDAT 2\nC: \n" OK
+		 "C: BDAT 1\nP: f\n" OK "C: BDAT 2 LAST\nC: \n"),
     TALK("in lockstep where PIPELINING is not offered",
 	GREETED("S: 250-CHUNKING\n") "O: send 2\n" MAIL OK RCPT("b") OK
 	"E: RECIPIENT 2.0 RCPT 250\n" RCPT("c") OK

@@ -132,6 +132,11 @@ typedef struct smtp_options {
 	int64_t t_connect, t_greeting, t_ehlo, t_mail, t_rcpt, t_data, t_block,
 	    t_dot, t_quit, t_auth, t_other, t_session;
 	int auth_in_clear; /* 1: PLAIN and LOGIN without TLS, too */
+	/* Without ssl_ctx: a file or directory of certificates to believe,
+	 * NULL: the system's; and 1: verify always, -1: never, 0: as tls says.
+	 */
+	const char *tls_ca;
+	int tls_verify;
 } smtp_options;
 
 /* What became of one recipient; valid until the next smtp_mail(), smtp_send-
