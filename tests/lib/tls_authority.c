@@ -1,5 +1,6 @@
 #include "lib/tls_authority.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 
 #include <criterion/criterion.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define FILES_MAX 64
+#define DEPTH_MAX 100
 #define DAY       (24L * 3600)
 
 struct signer {
@@ -75,7 +77,7 @@ add_raw_name(X509 *certificate, const char *name, size_t len)
 
 static X509 *
 certificate_new(struct tls_authority *authority, EVP_PKEY *key,
-    const char *common_name, int from_days, int to_days)
+    struct bytes common_name, int from_days, int to_days)
 {
 	X509 *certificate = X509_new();
 	X509_NAME *subject = X509_get_subject_name(certificate);
@@ -86,7 +88,8 @@ certificate_new(struct tls_authority *authority, EVP_PKEY *key,
 	X509_gmtime_adj(X509_getm_notBefore(certificate), from_days * DAY);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), to_days * DAY);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-	    (const unsigned char *)common_name, -1, -1, 0);
+	    (const unsigned char *)common_name.data, (int)common_name.len, -1,
+	    0);
 	X509_set_pubkey(certificate, key);
 	return certificate;
 }
@@ -106,8 +109,8 @@ signer_new(struct tls_authority *authority, const char *common_name,
 	struct signer signer = {.key = EVP_EC_gen("P-256")};
 
 	cr_assert_not_null(signer.key);
-	signer.certificate =
-	    certificate_new(authority, signer.key, common_name, -1, 365);
+	signer.certificate = certificate_new(
+	    authority, signer.key, bytes_of(common_name), -1, 365);
 	X509 *issuer =
 	    parent != NULL ? parent->certificate : signer.certificate;
 	add_extension(signer.certificate, issuer, NID_basic_constraints,
@@ -165,8 +168,11 @@ write_leaf(struct tls_authority *authority,
 {
 	struct signer leaf = {.key = EVP_EC_gen("P-256")};
 
-	leaf.certificate = certificate_new(authority, leaf.key,
-	    order->common_name, order->from_days, order->to_days);
+	const struct bytes name = order->common_name_len > 0
+	    ? bytes_make(order->common_name, order->common_name_len)
+	    : bytes_of(order->common_name);
+	leaf.certificate = certificate_new(
+	    authority, leaf.key, name, order->from_days, order->to_days);
 	if (order->raw_name_len > 0)
 		add_raw_name(
 		    leaf.certificate, order->names, order->raw_name_len);
@@ -188,10 +194,10 @@ tls_authority_issue(
 {
 	const char *path = path_new(authority);
 	FILE *file = file_new(path);
-	struct signer chain[32];
+	struct signer chain[DEPTH_MAX + 1];
 
 	chain[0] = authority->root;
-	cr_assert_lt(order->depth, 32);
+	cr_assert_leq(order->depth, DEPTH_MAX);
 	for (int i = 1; i <= order->depth; i++) {
 		char *name = memory_format("Intermediate %d", i);
 		chain[i] = signer_new(authority, name, &chain[i - 1]);

@@ -14,9 +14,10 @@ struct tls_authority_order {
 	int from_days;       /* relative to now */
 	int to_days;
 	bool self_signed;
-	const char *usage; /* extendedKeyUsage: "clientAuth"; or NULL */
-	int depth;         /* intermediate authorities in the chain */
-	int copies;        /* of useless certificates behind the chain */
+	const char *usage;      /* extendedKeyUsage: "clientAuth"; or NULL */
+	int depth;              /* intermediate authorities in the chain */
+	int copies;             /* of useless certificates behind the chain */
+	size_t common_name_len; /* in octets, NUL too; 0: it is a string */
 };
 
 struct tls_authority *tls_authority_new(void);
