@@ -135,6 +135,9 @@ const struct hostile_act hostile_acts[] = {
     {"goes on in clear", "I3", BIT(HANDSHAKE), HOSTILE_STARTED,
 	SAYS("220 mx.example ESMTP\r\n"), .then = HOSTILE_HANG,
 	.expects = HOSTILE_BAD_TLS},
+    {"PREAUTH", "I3", BIT(GREETING), HOSTILE_ANY,
+	SAYS("235 2.7.0 you are logged in\r\n"), .expects = HOSTILE_SHUT,
+	.code = 235},
     {"EHLO refused within TLS", "I3", BIT(EHLO), HOSTILE_STARTED,
 	SAYS("550 5.7.1 no\r\n"), .expects = HOSTILE_REFUSED, .code = 550},
 
@@ -186,11 +189,10 @@ const struct hostile_act hostile_acts[] = {
 	.then = HOSTILE_DRIP, .expects = HOSTILE_LATE},
 
     /* I7: codes */
-    {"421", "I7", EVERY & ~BIT(STARTTLS), HOSTILE_ANY,
-	SAYS("421 4.3.2 bye\r\n"), .then = HOSTILE_CLOSE,
+    {"421", "I7", EVERY, HOSTILE_ANY, SAYS("421 4.3.2 bye\r\n"),
+	.then = HOSTILE_CLOSE, .expects = HOSTILE_SHUT, .code = 421},
+    {"421, and stays", "I7", EVERY, HOSTILE_ANY, SAYS("421 4.3.2 bye\r\n"),
 	.expects = HOSTILE_SHUT, .code = 421},
-    {"421, and stays", "I7", EVERY & ~BIT(STARTTLS), HOSTILE_ANY,
-	SAYS("421 4.3.2 bye\r\n"), .expects = HOSTILE_SHUT, .code = 421},
     CODE("450", REPLIES, 450, " 4.2.0 later"),
     CODE("451 without more", REPLIES, 451, ""),
     CODE("452", REPLIES, 452, " 4.3.1 full"),

@@ -312,6 +312,22 @@ open_and_send(struct smtp *session, const char *host, const struct run *run)
 	return err == SMTP_OK ? send_mail(session, run) : err;
 }
 
+/* One line that can be printed anywhere, and not without end. */
+static void
+check_words(const struct smtp *session, const struct run *run)
+{
+	const char *why = smtp_last_errmsg(session);
+
+	cr_expect(
+	    strlen(why) <= 1200, "%s: %zu octets", run->name, strlen(why));
+	for (const char *p = why; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~') {
+			cr_expect(false, "%s: octet %02x in \"%.80s\"",
+			    run->name, (unsigned char)*p, why);
+			return;
+		}
+}
+
 static void
 check_result(const struct smtp *session, int err, const struct wanted *wanted,
     const struct run *run)
@@ -341,6 +357,7 @@ check_result(const struct smtp *session, int err, const struct wanted *wanted,
 	if (run->act->expects != HOSTILE_FINE_CUT)
 		cr_expect_eq((bool)smtp_connected(session), wanted->is_open,
 		    "%s: open: %d", run->name, smtp_connected(session));
+	check_words(session, run);
 	if (err != SMTP_OK)
 		cr_expect_neq(why[0], '\0', "%s: no words", run->name);
 }
