@@ -1,6 +1,8 @@
 #include "tools/queue_command.h"
 
+#include "tools/queue_export.h"
 #include "tools/queue_fsck.h"
+#include "tools/queue_import.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +200,8 @@ static const struct queue_verb verbs[] = {
     {"list", list, NULL, NULL},
     {"show", show, NULL, NULL},
     {"fsck", queue_fsck, NULL, NULL},
+    {"export", queue_export, NULL, NULL},
+    {"import", queue_import, NULL, NULL},
     {"retry", NULL, "/v1/queue/retry", "will be tried now"},
     {"hold", NULL, "/v1/queue/hold", "put on hold"},
     {"release", NULL, "/v1/queue/release", "released"},
@@ -221,6 +225,11 @@ queue_command(struct tool *tool, int argc, char **argv)
 	    {"--count", &words.count, NULL},
 	    {"--content", &words.content, NULL},
 	    {"--live", &words.live, NULL},
+	    {"--all", &words.all, NULL},
+	    {"--remove", &words.remove, NULL},
+	    {"--release", &words.release, NULL},
+	    {"--queue", NULL, &words.queue},
+	    {"--smtp", NULL, &words.smtp},
 	    {"--limit", NULL, &words.limit},
 	    {"--after", NULL, &words.after},
 	    {"--state", NULL, &words.state},
@@ -234,7 +243,7 @@ queue_command(struct tool *tool, int argc, char **argv)
 	if (verb == NULL)
 		return tool_usage(tool,
 		    "%s is none of list, show, retry, hold, release, remove, "
-		    "fsck",
+		    "fsck, export, import",
 		    argv[0]);
 	words.ids = argv + 1;
 	words.id_count = left > 0 ? left - 1 : 0;

@@ -8,6 +8,11 @@ struct queue_words {
 	bool count;
 	bool content;
 	bool live;
+	bool all;
+	bool remove;
+	bool release;
+	const char *queue; /* --queue DIR */
+	const char *smtp;  /* --smtp SOCKET */
 	const char *limit;
 	const char *after;
 	const char *state;
