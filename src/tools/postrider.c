@@ -8,6 +8,7 @@
 #include "tools/config_command.h"
 #include "tools/etrn_command.h"
 #include "tools/queue_command.h"
+#include "tools/smtp_command.h"
 #include "tools/status_command.h"
 #include "tools/tool.h"
 
@@ -27,7 +28,7 @@ static const struct command {
 	const char *name;
 	int (*fn)(struct tool *tool, int argc, char **argv);
 	const char *summary;
-	const char *help;
+	const char *help; /* NULL: fn explains itself, by --help */
 } commands[] = {
     {"status", status_command, "how the daemon is: queue, upstreams, ETRN",
 	"usage: postrider status [--json]\n"
@@ -87,6 +88,8 @@ static const struct command {
 	"examples:\n"
 	"  postrider etrn\n"
 	"  postrider etrn now rnd.example\n"},
+    {"smtp", smtp_command, "talk to any mail server: send, probe, cmd, ...",
+	NULL},
     {"config", config_command, "show and check the configuration",
 	"usage: postrider config show [--defaults]\n"
 	"       postrider config check\n"
@@ -164,6 +167,12 @@ help_command(struct tool *tool, int argc, char **argv)
 	const struct command *command = find_command(argv[1]);
 	if (command == NULL)
 		return tell_unknown(tool, argv[1]);
+	if (command->help == NULL) {
+		static char option[] = "--help";
+		char *words[] = {
+		    argv[1], argc > 2 ? argv[2] : option, option, NULL};
+		return command->fn(tool, 3, words);
+	}
 	(void)printf("%s", command->help);
 	return EX_OK;
 }
@@ -197,11 +206,11 @@ run(struct tool *tool, int argc, char **argv)
 
 	if (command == NULL)
 		return tell_unknown(tool, argv[0]);
-	if (asks_for_help(argc, argv)) {
+	tool->command = command->name;
+	if (command->help != NULL && asks_for_help(argc, argv)) {
 		(void)printf("%s", command->help);
 		return EX_OK;
 	}
-	tool->command = command->name;
 	return command->fn(tool, argc, argv);
 }
 

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
-#include "config/guess.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -44,61 +43,60 @@ tool_usage(const struct tool *tool, const char *format, ...)
 	return EX_USAGE;
 }
 
-static bool
-tell_unknown(const struct tool *tool, const char *word,
-    const struct tool_option *options)
+enum tool_match
+tool_match(const struct tool *tool, const char *name, int argc, char **argv,
+    int *at, const char **out_value)
 {
-	struct guess guess = guess_begin(word);
+	const char *word = argv[*at];
+	const size_t len = strlen(name);
+	const bool is_letter = name[1] != '-';
 
-	guess_try(&guess, "--json");
-	guess_try(&guess, "--help");
-	for (; options->name != NULL; options++)
-		guess_try(&guess, options->name);
-	if (guess.best != NULL)
+	if (strcmp(word, name) == 0) {
+		if (out_value == NULL)
+			return TOOL_TAKEN;
+		if (*at + 1 == argc) {
+			(void)tool_usage(tool, "%s needs a value", word);
+			return TOOL_WRONG;
+		}
+		*out_value = argv[++*at];
+		return TOOL_TAKEN;
+	}
+	if (out_value == NULL || strncmp(word, name, len) != 0)
+		return TOOL_OTHER;
+	if (!is_letter && word[len] != '=')
+		return TOOL_OTHER;
+	*out_value = word + len + (is_letter ? 0 : 1);
+	return TOOL_TAKEN;
+}
+
+static bool
+tell_unknown(const struct tool *tool, const char *word, struct guess *guess)
+{
+	guess_try(guess, "--json");
+	guess_try(guess, "--help");
+	if (guess->best != NULL)
 		(void)tool_usage(tool, "unknown option %s, did you mean %s?",
-		    word, guess.best);
+		    word, guess->best);
 	else
 		(void)tool_usage(tool, "unknown option %s", word);
 	return false;
 }
 
-/* Take argv[*at], and the next one where it is the value. */
 static bool
-take_option(const struct tool *tool, char **argv, int argc, int *at,
-    const struct tool_option *options)
+take_option(const struct tool *tool, int argc, char **argv, int *at,
+    tool_take_fn *take, void *ctx)
 {
 	const char *word = argv[*at];
+	struct guess guess = guess_begin(word);
+	const enum tool_match match = take(argc, argv, at, &guess, ctx);
 
-	for (const struct tool_option *option = options; option->name != NULL;
-	     option++) {
-		size_t len = strlen(option->name);
-		bool exact = strcmp(word, option->name) == 0;
-
-		if (option->flag != NULL && exact) {
-			*option->flag = true;
-			return true;
-		}
-		if (option->value == NULL)
-			continue;
-		if (strncmp(word, option->name, len) == 0 && word[len] == '=') {
-			*option->value = word + len + 1;
-			return true;
-		}
-		if (!exact)
-			continue;
-		if (*at + 1 == argc) {
-			(void)tool_usage(tool, "%s needs a value", word);
-			return false;
-		}
-		*option->value = argv[++*at];
-		return true;
-	}
-	return tell_unknown(tool, word, options);
+	return match == TOOL_OTHER ? tell_unknown(tool, word, &guess)
+				   : match == TOOL_TAKEN;
 }
 
 int
-tool_options(
-    struct tool *tool, int argc, char **argv, const struct tool_option *options)
+tool_walk(
+    struct tool *tool, int argc, char **argv, tool_take_fn *take, void *ctx)
 {
 	int left = 0;
 	bool literal = false;
@@ -110,10 +108,42 @@ tool_options(
 			literal = true;
 		else if (strcmp(argv[i], "--json") == 0)
 			tool->json = true;
-		else if (!take_option(tool, argv, argc, &i, options))
+		else if (!take_option(tool, argc, argv, &i, take, ctx))
 			return -1;
 	}
 	return left;
+}
+
+struct rows {
+	const struct tool *tool;
+	const struct tool_option *options;
+};
+
+static enum tool_match
+take_row(int argc, char **argv, int *at, struct guess *guess, void *ctx)
+{
+	const struct rows *rows = ctx;
+
+	for (const struct tool_option *option = rows->options;
+	     option->name != NULL; option++) {
+		const enum tool_match match = tool_match(
+		    rows->tool, option->name, argc, argv, at, option->value);
+		if (match == TOOL_TAKEN && option->flag != NULL)
+			*option->flag = true;
+		if (match != TOOL_OTHER)
+			return match;
+		guess_try(guess, option->name);
+	}
+	return TOOL_OTHER;
+}
+
+int
+tool_options(
+    struct tool *tool, int argc, char **argv, const struct tool_option *options)
+{
+	struct rows rows = {tool, options};
+
+	return tool_walk(tool, argc, argv, take_row, &rows);
 }
 
 /* ---- the daemon ---- */

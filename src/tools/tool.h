@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "config/guess.h"
 #include "control/control_client.h"
 #include "tools/status_text.h"
 
@@ -45,6 +46,25 @@ struct tool_option {
  */
 int tool_options(struct tool *tool, int argc, char **argv,
     const struct tool_option *options);
+/*
+ * The same with a table of the caller's own: take() is called with the index of
+ * each word that looks like an option.
+ */
+enum tool_match {
+	TOOL_OTHER, /* it is none of the caller's */
+	TOOL_TAKEN, /* *at stands at the last word of it */
+	TOOL_WRONG  /* which has been told */
+};
+typedef enum tool_match tool_take_fn(
+    int argc, char **argv, int *at, struct guess *guess, void *ctx);
+int tool_walk(
+    struct tool *tool, int argc, char **argv, tool_take_fn *take, void *ctx);
+/*
+ * Is argv[*at] the option name?  out_value NULL: one without a value; else
+ * "--name value", "--name=value", "-n value" and "-nvalue" are.
+ */
+enum tool_match tool_match(const struct tool *tool, const char *name, int argc,
+    char **argv, int *at, const char **out_value);
 /* "postrider status: text", and how to get help; returns EX_USAGE. */
 int tool_usage(const struct tool *tool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

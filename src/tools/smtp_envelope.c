@@ -1,0 +1,58 @@
+#include "tools/smtp_envelope.h"
+
+#include "base/memory.h"
+#include "tools/smtp_exit.h"
+
+#include <stdlib.h>
+
+/* Tell what came of "VERB:<address>"; was it accepted? */
+static bool
+tell(struct smtp_visit *visit, int err, const char *verb, const char *address)
+{
+	if (!smtp_visit_check(visit, err))
+		return false;
+	char *command = memory_format("%s:<%s>", verb, address);
+	smtp_report_reply(&visit->report, visit->session, command);
+	free(command);
+	return smtp_last_code(visit->session) / 100 == 2;
+}
+
+static void
+say_recipients(struct smtp_visit *visit, const char *const *to)
+{
+	size_t accepted = 0;
+	size_t count = 0;
+
+	for (; to[count] != NULL && smtp_connected(visit->session); count++)
+		accepted += tell(visit,
+		    smtp_rcpt(visit->session, to[count],
+			smtp_list_get(&visit->wishes.rcpt)),
+		    "RCPT TO", to[count]);
+	if (accepted > 0 && accepted < count && smtp_connected(visit->session))
+		visit->report.code = SMTP_EXIT_SOME;
+}
+
+static void
+say_data(struct smtp_visit *visit)
+{
+	if (!smtp_visit_check(visit, smtp_docmd(visit->session, "data", NULL)))
+		return;
+	smtp_report_reply(&visit->report, visit->session, "DATA");
+	if (smtp_last_code(visit->session) == 354)
+		smtp_close(visit->session);
+}
+
+void
+smtp_envelope_say(struct smtp_visit *visit, const char *from,
+    const char *const *to, enum smtp_stop stop)
+{
+	const char *const *options = smtp_list_get(&visit->wishes.mail);
+
+	if (!tell(visit, smtp_mail(visit->session, from, options), "MAIL FROM",
+		from) ||
+	    stop < SMTP_STOP_RCPT)
+		return;
+	say_recipients(visit, to);
+	if (stop == SMTP_STOP_DATA && smtp_connected(visit->session))
+		say_data(visit);
+}
