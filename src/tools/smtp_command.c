@@ -1,5 +1,6 @@
 #include "tools/smtp_command.h"
 
+#include "tools/smtp_fetch.h"
 #include "tools/smtp_probe.h"
 #include "tools/smtp_sending.h"
 #include "tools/smtp_talk.h"
@@ -56,6 +57,13 @@ static const struct verb {
 	"HOST NODE|@DOMAIN|#QUEUE...",
 	"ask for the mail that waits for us (RFC 1985)",
 	"  postrider smtp etrn mx.example rnd.example @example.org\n"},
+    {"atrn", smtp_fetch_run, SMTP_USE_ATRN, 0, 1, "HOST [DOMAIN,...]",
+	"fetch the mail that waits for us (RFC 2645)",
+	"It goes to the local relay, or with --maildir into one, and only "
+	"then\n"
+	"is it taken.  Such servers listen on port 366 and want a login.\n"
+	"\n"
+	"  postrider smtp atrn mx.example rnd.example --auth /etc/mx.auth\n"},
     {"probe", smtp_probe_run, 0, 0, 0, "HOST",
 	"what a server is and offers; sends no mail",
 	"  postrider smtp probe mx.example\n"

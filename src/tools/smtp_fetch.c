@@ -1,0 +1,270 @@
+#include "tools/smtp_fetch.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "delivery/maildir.h"
+#include "tools/smtp_exit.h"
+#include "tools/smtp_letter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+struct fetch {
+	struct smtp_visit *visit;
+	struct buffer content; /* of the letter that comes */
+	char *from;
+	size_t recipients;
+
+	smtp *relay; /* or */
+	struct message *message;
+	struct maildir_stamp stamp;
+	char *hostname; /* of stamp */
+};
+
+/* ---- what both do ---- */
+
+static void
+begin_letter(struct fetch *fetch, const char *from)
+{
+	free(fetch->from);
+	fetch->from = memory_copy_text(from);
+	fetch->recipients = 0;
+	buffer_empty(&fetch->content);
+}
+
+static int
+take_content(void *arg, const void *data, size_t n)
+{
+	struct fetch *fetch = arg;
+
+	buffer_append(&fetch->content, bytes_make(data, n));
+	return fetch->content.overflowed;
+}
+
+/* Where it comes from and what became of it, for who looks on. */
+static void
+tell(struct fetch *fetch, int code)
+{
+	struct smtp_report *report = &fetch->visit->report;
+	struct buffer line;
+
+	if (report->json) {
+		struct json_writer *writer =
+		    smtp_report_element(report, "letters");
+		json_writer_text(writer, "from", fetch->from);
+		json_writer_number(
+		    writer, "recipients", (int64_t)fetch->recipients);
+		json_writer_number(writer, "size", (int64_t)fetch->content.len);
+		json_writer_number(writer, "code", code);
+		json_writer_end(writer);
+		return;
+	}
+	buffer_init(&line, SMTP_LETTER_MAX);
+	buffer_printf(&line, "%s: from <", code == 250 ? "taken" : "not taken");
+	smtp_report_shown(&line, bytes_of(fetch->from));
+	buffer_printf(&line, "> to %zu, %zu octets\n", fetch->recipients,
+	    fetch->content.len);
+	smtp_report_code(report, tool_print(&line));
+	buffer_clear(&line);
+}
+
+/* ---- into the relay: our answers are its own ---- */
+
+/* Whatever goes wrong there passes. */
+static int
+code_of(const struct fetch *fetch, int err)
+{
+	return err == SMTP_OK ? smtp_last_code(fetch->relay) : 451;
+}
+
+static int
+relay_mail(void *arg, const char *from, const char *params)
+{
+	struct fetch *fetch = arg;
+	const char *const options[] = {params[0] != '\0' ? params : NULL, NULL};
+
+	begin_letter(fetch, from);
+	return code_of(fetch, smtp_mail(fetch->relay, from, options));
+}
+
+static int
+relay_rcpt(void *arg, const char *to, const char *params)
+{
+	struct fetch *fetch = arg;
+	const char *const options[] = {params[0] != '\0' ? params : NULL, NULL};
+	const int code = code_of(fetch, smtp_rcpt(fetch->relay, to, options));
+
+	fetch->recipients += code / 100 == 2;
+	return code;
+}
+
+static int
+relay_end(void *arg)
+{
+	struct fetch *fetch = arg;
+	const int code = code_of(fetch,
+	    smtp_data(fetch->relay, buffer_bytes(&fetch->content).data,
+		fetch->content.len, 1));
+
+	tell(fetch, code);
+	return code;
+}
+
+static void
+relay_reset(void *arg)
+{
+	struct fetch *fetch = arg;
+
+	/* Where that fails the next MAIL does. */
+	(void)smtp_rset(fetch->relay);
+}
+
+static const char *
+relay_socket(void)
+{
+	const char *path = getenv("POSTRIDER_SOCKET");
+
+	return path != NULL && path[0] != '\0' ? path : CONFIG_SMTP_SOCKET;
+}
+
+/* Before anything is fetched: who could not keep it does not ask for it. */
+static bool
+open_relay(struct fetch *fetch)
+{
+	const smtp_options options = {
+	    .size = sizeof(options),
+	    .local_hostname = fetch->visit->words->helo,
+	};
+
+	fetch->relay = smtp_new(&options);
+	int err = smtp_open(fetch->relay, relay_socket(), NULL);
+	if (err == SMTP_OK)
+		err = smtp_ehlo_or_helo(fetch->relay);
+	if (err == SMTP_OK)
+		return true;
+	smtp_report_fault(&fetch->visit->report, EX_TEMPFAIL,
+	    "the relay at %s: %s; is it running? --maildir keeps the mail "
+	    "elsewhere",
+	    relay_socket(), smtp_last_errmsg(fetch->relay));
+	return false;
+}
+
+/* ---- into a maildir ---- */
+
+static int
+maildir_mail(void *arg, const char *from, const char *params)
+{
+	struct fetch *fetch = arg;
+
+	(void)params; /* nothing that a maildir knows */
+	begin_letter(fetch, from);
+	message_free(fetch->message);
+	fetch->message = message_new();
+	envelope_set_sender(&fetch->message->envelope, bytes_of(from));
+	return 250;
+}
+
+static int
+maildir_rcpt(void *arg, const char *to, const char *params)
+{
+	struct fetch *fetch = arg;
+
+	(void)params;
+	(void)envelope_add_recipient(&fetch->message->envelope, bytes_of(to));
+	fetch->recipients++;
+	return 250;
+}
+
+static bool
+deliver(struct fetch *fetch, const size_t *recipients, struct error *error)
+{
+	struct message *message = fetch->message;
+	const int64_t now = clock_now().wall_ms;
+
+	fetch->stamp.wall_ms = now;
+	fetch->stamp.count++;
+	message->id = (uint64_t)now * 1000 + fetch->stamp.count % 1000;
+	message->envelope.arrived_at = now;
+	body_set(&message->body, buffer_bytes(&fetch->content));
+	return maildir_deliver(fetch->visit->words->maildir, &fetch->stamp,
+		   message, recipients, fetch->recipients,
+		   error) == MAILDIR_DELIVERED;
+}
+
+static int
+maildir_end(void *arg)
+{
+	struct fetch *fetch = arg;
+	size_t *recipients =
+	    memory_array(fetch->recipients, sizeof(*recipients));
+	struct error error;
+	int code = 250;
+
+	for (size_t i = 0; i < fetch->recipients; i++)
+		recipients[i] = i;
+	if (!deliver(fetch, recipients, &error)) {
+		smtp_report_fault(&fetch->visit->report, EX_TEMPFAIL, "%s",
+		    error_text(&error));
+		code = 451;
+	}
+	free(recipients);
+	tell(fetch, code);
+	return code;
+}
+
+/* ---- fetching ---- */
+
+static const smtp_taker into_relay = {
+    .mail = relay_mail,
+    .rcpt = relay_rcpt,
+    .content = take_content,
+    .end = relay_end,
+    .reset = relay_reset,
+};
+static const smtp_taker into_maildir = {
+    .mail = maildir_mail,
+    .rcpt = maildir_rcpt,
+    .content = take_content,
+    .end = maildir_end,
+};
+
+static void
+fetch_now(struct fetch *fetch)
+{
+	struct smtp_visit *visit = fetch->visit;
+	const struct smtp_words *words = visit->words;
+	smtp_taker taker = words->maildir != NULL ? into_maildir : into_relay;
+
+	taker.arg = fetch;
+	const int err = smtp_atrn(visit->session,
+	    words->argument_count > 0 ? words->arguments[0] : NULL, &taker);
+	/* 453: nothing waits for us, which is no failure. */
+	if (err == SMTP_E_RESPONSE && smtp_last_code(visit->session) == 453)
+		(void)fprintf(
+		    stderr, "%s: no mail waits there\n", visit->report.name);
+	else
+		(void)smtp_visit_check(visit, err);
+}
+
+void
+smtp_fetch_run(struct smtp_visit *visit)
+{
+	struct fetch fetch = {
+	    .visit = visit, .hostname = smtp_default_hostname()};
+
+	fetch.stamp.hostname = fetch.hostname;
+	buffer_init(&fetch.content, SMTP_LETTER_MAX);
+	smtp_set_default_port(visit->session, SMTP_ODMR_PORT);
+	if ((visit->words->maildir != NULL || open_relay(&fetch)) &&
+	    smtp_visit_connect(visit) && smtp_visit_greet(visit))
+		fetch_now(&fetch);
+	if (fetch.relay != NULL && smtp_connected(fetch.relay))
+		(void)smtp_quit(fetch.relay);
+	smtp_free(fetch.relay);
+	message_free(fetch.message);
+	smtp_free_str(fetch.hostname);
+	buffer_clear(&fetch.content);
+	free(fetch.from);
+}

@@ -1,0 +1,117 @@
+#include "tools/smtp_report.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+static char *
+shown(const char *text, size_t len)
+{
+	struct buffer buffer;
+
+	buffer_init(&buffer, 1024);
+	smtp_report_shown(&buffer, bytes_make(text, len));
+	char *copy = buffer_to_text(&buffer);
+	buffer_clear(&buffer);
+	return copy;
+}
+
+Test(smtp_report, lets_nothing_through_that_a_terminal_obeys)
+{
+#define ROW(text, out)                                                         \
+	{                                                                      \
+		text, sizeof(text) - 1, out                                    \
+	}
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *out;
+	} rows[] = {
+	    ROW("plain text", "plain text"),
+	    ROW("", ""),
+	    ROW("\x1b[2J", "?[2J"),
+	    ROW("a\tb", "a b"),
+	    ROW("a\r\n\0b\x7f", "a???b?"),
+	    ROW("gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"),
+	    ROW("\xc2\x9b"
+		"2J",
+		"?2J"),
+	    ROW("\x9b"
+		"2J",
+		"?2J"),
+	    ROW("\xc2\xa0x", "\xc2\xa0x"),
+	    ROW("\xff\xfe", "??"),
+	    ROW("\xe2\x82", "??"),
+	    ROW("\xe2\x82\xac", "\xe2\x82\xac"),
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *text = shown(rows[i].text, rows[i].len);
+		cr_expect_str_eq(text, rows[i].out, "row %zu", i);
+		free(text);
+	}
+#undef ROW
+}
+
+Test(smtp_report, prints_replies_as_they_stand_on_the_wire)
+{
+	static const struct {
+		int code;
+		const char *text;
+		const char *lines;
+	} rows[] = {
+	    {250, "ok", "250 ok\n"},
+	    {250, "one\ntwo\nthree", "250-one\n250-two\n250 three\n"},
+	    {220, "", "220 \n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buffer buffer;
+
+		buffer_init(&buffer, 1024);
+		smtp_report_lines(
+		    &buffer, rows[i].code, bytes_of(rows[i].text));
+		cr_expect(bytes_is(buffer_bytes(&buffer), rows[i].lines),
+		    "%.*s", BYTES_ARGS(buffer_bytes(&buffer)));
+		buffer_clear(&buffer);
+	}
+}
+
+Test(smtp_report, writes_one_object_whatever_goes_wrong)
+{
+	struct smtp_report report;
+	smtp *session = smtp_new(NULL);
+	json_error_t problem;
+
+	smtp_report_init(&report, "postrider smtp x", "x", "host\xff", true);
+	cr_assert_eq(smtp_noop(session), SMTP_E_DISCONNECTED);
+	struct json_writer *writer = smtp_report_element(&report, "letters");
+	json_writer_text(writer, "letter", "a \"b\"\n");
+	smtp_report_write_error(&report, session, SMTP_E_DISCONNECTED);
+	json_writer_end(writer);
+	smtp_report_session(&report, session);
+	smtp_report_error(&report, session, SMTP_E_DISCONNECTED);
+	json_writer_number(&report.writer, "exit", report.code);
+	json_writer_end_line(&report.writer);
+	const struct bytes text = buffer_bytes(&report.buffer);
+	json_t *json = json_loadb(text.data, text.len, 0, &problem);
+	cr_assert_not_null(json, "%s: %.*s", problem.text, BYTES_ARGS(text));
+	const char *kind = NULL;
+	const char *letter = NULL;
+	const char *inner = NULL;
+	int code = 0;
+	int is_esmtp = 1;
+	cr_expect_eq(
+	    json_unpack(json, "{s:{s:s}, s:[{s:s, s:{s:s}}], s:{s:b}, s:i}",
+		"error", "kind", &kind, "letters", "letter", &letter, "error",
+		"kind", &inner, "session", "esmtp", &is_esmtp, "exit", &code),
+	    0);
+	cr_expect_str_eq(kind, "disconnected");
+	cr_expect_str_eq(inner, "disconnected");
+	cr_expect_str_eq(letter, "a \"b\"\n");
+	cr_expect_eq(code, 75);
+	cr_expect_eq(is_esmtp, 0);
+	json_decref(json);
+	smtp_report_clear(&report);
+	smtp_free(session);
+}
