@@ -124,13 +124,13 @@ append_extensions(struct buffer *text, const smtp *session)
 }
 
 static void
-append_missing(struct buffer *text, const smtp *session, bool is_secure)
+append_missing(struct buffer *text, const smtp *session, bool offers_tls)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		const bool is_there = smtp_has_extn(session, rows[i].name) ||
-		    (is_secure && strcmp(rows[i].name, "starttls") == 0);
+		    (offers_tls && strcmp(rows[i].name, "starttls") == 0);
 		if (rows[i].lost == NULL || is_there)
 			continue;
 		if (count++ == 0)
@@ -144,27 +144,54 @@ append_missing(struct buffer *text, const smtp *session, bool is_secure)
 }
 
 static void
-append_header(struct buffer *text, const struct smtp_visit *visit)
+append_name_of_server(struct buffer *text, const smtp *session)
 {
-	const smtp *session = visit->session;
-	struct bytes rest =
-	    bytes_of(smtp_ehlo_resp(session) != NULL ? smtp_ehlo_resp(session)
-						     : smtp_helo_resp(session));
+	const char *reply = smtp_does_esmtp(session) ? smtp_ehlo_resp(session)
+						     : smtp_helo_resp(session);
+	struct bytes rest = bytes_of(reply);
 
-	buffer_append_text(text, "calls itself  ");
+	buffer_append_text(text, "server  ");
 	smtp_report_shown(text, bytes_cut(&rest, '\n'));
 	buffer_append_char(text, '\n');
 }
 
+/* ---- the visit ---- */
+
+/* EHLO and, where need be, HELO; what is offered without TLS. */
+static bool
+look_before_tls(struct smtp_visit *visit, bool *out_offers_tls)
+{
+	smtp *session = visit->session;
+
+	(void)smtp_set_tls(session, SMTP_TLS_OFF, NULL, visit->words->tls_name);
+	if (!smtp_visit_check(visit, smtp_ehlo_or_helo(session)))
+		return false;
+	*out_offers_tls = smtp_has_extn(session, "starttls") != 0;
+	return true;
+}
+
+/* STARTTLS, where it was offered and nobody says no; EHLO again. */
+static bool
+look_within_tls(struct smtp_visit *visit)
+{
+	const bool must = visit->words->tls == SMTP_TLS_WORD_MUST;
+
+	(void)smtp_set_tls(visit->session, must ? SMTP_TLS_MUST : SMTP_TLS_MAY,
+	    NULL, visit->words->tls_name);
+	return smtp_visit_check(visit, smtp_ehlo_or_helo(visit->session));
+}
+
 static void
-print(struct smtp_visit *visit, bool is_secure)
+print(struct smtp_visit *visit, bool offers_tls)
 {
 	struct buffer text;
 
+	if (visit->report.json)
+		return;
 	buffer_init(&text, TEXT_MAX);
-	append_header(&text, visit);
+	append_name_of_server(&text, visit->session);
 	append_extensions(&text, visit->session);
-	append_missing(&text, visit->session, is_secure);
+	append_missing(&text, visit->session, offers_tls);
 	smtp_report_code(&visit->report, tool_print(&text));
 	buffer_clear(&text);
 }
@@ -172,8 +199,13 @@ print(struct smtp_visit *visit, bool is_secure)
 void
 smtp_probe_run(struct smtp_visit *visit)
 {
-	if (!smtp_visit_connect(visit) || !smtp_visit_greet(visit))
+	const int tls = visit->words->tls;
+	bool offers_tls = false;
+
+	if (!smtp_visit_connect(visit) || !look_before_tls(visit, &offers_tls))
 		return;
-	if (!visit->report.json)
-		print(visit, false);
+	const bool wants_tls = tls == SMTP_TLS_WORD_MUST ||
+	    (offers_tls && tls != SMTP_TLS_WORD_OFF);
+	if (!wants_tls || look_within_tls(visit))
+		print(visit, offers_tls || tls == SMTP_TLS_WORD_IMPLICIT);
 }

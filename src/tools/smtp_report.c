@@ -194,6 +194,18 @@ smtp_report_reply(
 	buffer_clear(&lines);
 }
 
+/* The first one counts; in an object that is open there is no place for it. */
+static bool
+begins_error(struct smtp_report *report)
+{
+	const bool is_first = !report->has_error;
+
+	if (is_first)
+		close_array(report);
+	report->has_error = true;
+	return is_first;
+}
+
 void
 smtp_report_error(struct smtp_report *report, const smtp *session, int err)
 {
@@ -204,8 +216,8 @@ smtp_report_error(struct smtp_report *report, const smtp *session, int err)
 		print_error(report, session, err);
 		return;
 	}
-	close_array(report);
-	smtp_report_write_error(report, session, err);
+	if (begins_error(report))
+		smtp_report_write_error(report, session, err);
 }
 
 void
@@ -222,7 +234,8 @@ smtp_report_fault(struct smtp_report *report, int code, const char *format, ...)
 		(void)fprintf(stderr, "%s: %s\n", report->name, text);
 		return;
 	}
-	close_array(report);
+	if (!begins_error(report))
+		return;
 	json_writer_object(&report->writer, "error");
 	json_writer_text(&report->writer, "kind", "fault");
 	json_writer_text(&report->writer, "message", text);

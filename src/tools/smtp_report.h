@@ -14,6 +14,7 @@ struct smtp_report {
 	const char *name; /* "postrider smtp send", borrowed */
 	const char *host; /* borrowed */
 	bool json;
+	bool has_error;       /* it was written */
 	int code;             /* with which to end */
 	const char *array;    /* the one that is open, or NULL */
 	struct buffer buffer; /* the JSON */

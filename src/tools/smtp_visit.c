@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -67,23 +66,17 @@ verbs_of(const struct smtp_words *words)
 						     : SMTP_VERB_LOWER;
 }
 
-/* OpenSSL looks for the system's authorities where these say. */
+/* Better told before anyone is connected to. */
 static bool
-trust(struct smtp_visit *visit, const char *path)
+check_authorities(struct smtp_visit *visit)
 {
-	struct stat file;
+	const char *path = visit->words->ca;
 
-	if (path == NULL)
+	if (path == NULL || access(path, R_OK) == 0)
 		return true;
-	if (stat(path, &file) != 0 || access(path, R_OK) != 0) {
-		smtp_report_fault(&visit->report, EX_CONFIG, "--ca %s: %s",
-		    path, strerror(errno));
-		return false;
-	}
-	const bool is_folder = S_ISDIR(file.st_mode);
-	(void)setenv("SSL_CERT_FILE", is_folder ? "/dev/null" : path, 1);
-	(void)setenv("SSL_CERT_DIR", is_folder ? path : "/dev/null", 1);
-	return true;
+	smtp_report_fault(
+	    &visit->report, EX_CONFIG, "--ca %s: %s", path, strerror(errno));
+	return false;
 }
 
 static bool
@@ -98,6 +91,7 @@ make_session(struct smtp_visit *visit)
 	    .source_address = words->source,
 	    .tls = tls_of(visit),
 	    .tls_name = words->tls_name,
+	    .tls_ca = words->ca,
 	    .lmtp = words->lmtp,
 	    .verbs = verbs_of(words),
 	    .pipelining = is_plain ? -1 : 0,
@@ -144,7 +138,7 @@ smtp_visit_begin(struct smtp_visit *visit, const char *name, const char *verb,
 		    &visit->report, EX_CONFIG, "%s", error_text(&error));
 		return false;
 	}
-	return trust(visit, words->ca) && make_session(visit);
+	return check_authorities(visit) && make_session(visit);
 }
 
 /* ---- steps ---- */
@@ -204,22 +198,6 @@ smtp_visit_wants_greeting(const struct smtp_visit *visit)
 
 	return visit->words->greets || visit->user != NULL ||
 	    tls == SMTP_TLS_WORD_MAY || tls == SMTP_TLS_WORD_MUST;
-}
-
-int
-smtp_visit_secret(struct smtp_visit *visit, const char *line, const char *shown)
-{
-	const unsigned level = visit->words->trace;
-
-	if (level == 0 || level >= 3)
-		return smtp_docmd(visit->session, line, NULL);
-	smtp_set_debug(visit->session, 0, NULL, NULL);
-	(void)fprintf(stderr, "send: '%s\\r\\n'\n", shown);
-	int err = smtp_putcmd(visit->session, line, NULL);
-	trace_from(visit, 1);
-	if (err == SMTP_OK)
-		err = smtp_getreply(visit->session);
-	return err;
 }
 
 int

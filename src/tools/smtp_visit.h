@@ -32,9 +32,6 @@ bool smtp_visit_connect(struct smtp_visit *visit);
 bool smtp_visit_greet(struct smtp_visit *visit);
 /* Was it asked for: --ehlo, or what is said behind it? */
 bool smtp_visit_wants_greeting(const struct smtp_visit *visit);
-/* A line that holds credentials, and its reply: err.  The trace has shown. */
-int smtp_visit_secret(
-    struct smtp_visit *visit, const char *line, const char *shown);
 /* QUIT, and release everything; the exit code. */
 int smtp_visit_end(struct smtp_visit *visit);
 
