@@ -98,15 +98,18 @@ put_aside(struct search *search, const char *name,
 /* Into zeros; bad sectors stay zeros. */
 static bool
 read_around(const struct search *search, int fd, char *data, size_t size,
-    struct error *error)
+    bool *out_is_unread, struct error *error)
 {
 	size_t len;
 
+	*out_is_unread = false;
 	for (size_t at = 0; at < size; at += SECTOR_LEN) {
-		if (!disk_read_some(search->disk, fd, data + at, SECTOR_LEN, at,
-			&len, error) &&
-		    error->number != EIO)
+		if (disk_read_some(search->disk, fd, data + at, SECTOR_LEN, at,
+			&len, error))
+			continue;
+		if (error->number != EIO)
 			return false;
+		*out_is_unread = true;
 	}
 	return true;
 }
@@ -117,11 +120,18 @@ read_header(const struct search *search, struct segment_file *file,
     struct error *error)
 {
 	char data[SEGMENT_HEADER_LEN] = {0};
+	bool is_unread;
 
-	if (!read_around(search, file->fd, data, sizeof(data), error))
+	if (!read_around(
+		search, file->fd, data, sizeof(data), &is_unread, error))
 		return false;
 	*out_state = segment_header_decode(
 	    bytes_make(data, sizeof(data)), &file->header, out_version);
+	/* It may hold mail, and be read another time: error says EIO. */
+	if (*out_state == SEGMENT_HEADER_DAMAGED && is_unread &&
+	    search->quarantine != NULL)
+		return error_context(
+		    error, "its header (to start without it, move it away)");
 	return true;
 }
 

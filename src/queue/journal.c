@@ -32,6 +32,7 @@ struct journal {
 	uint64_t reserve;
 	bool has_reserve;
 	bool had_problems; /* at the replay */
+	bool has_unread;   /* segments that could not be read whole */
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
@@ -95,6 +96,31 @@ cut(struct journal *journal, uint64_t end)
 	    disk->truncate(disk->ctx, fd, end + UNIT_HEADER_LEN) == 0;
 }
 
+static bool
+begin(struct journal *journal, struct error *error)
+{
+	if (!shelf_begin(&journal->shelf, journal->next_unit,
+		journal->highest_id, error))
+		return false;
+	journal->end = SEGMENT_HEADER_LEN;
+	return true;
+}
+
+/*
+ * What could not be read behind the last unit may be units that can be read the
+ * next time.  They are not cut off; a new segment begins, and leaves them their
+ * numbers.
+ */
+static bool
+step_over(
+    struct journal *journal, const struct scan_end *end, struct error *error)
+{
+	shelf_newest(&journal->shelf)->bytes = end->unread_end;
+	journal->next_unit =
+	    end->next_unit + (end->unread_end - end->offset) / UNIT_LEN_MIN + 1;
+	return begin(journal, error);
+}
+
 /* Cut the newest segment behind its last unit, and make sure of the rest. */
 static bool
 trim(struct journal *journal, const struct scan_end *end, struct error *error)
@@ -102,7 +128,9 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 	const struct disk *disk = journal->disk;
 	struct segment_file *newest = shelf_newest(&journal->shelf);
 
-	if (!SEED(TAIL_NOT_CUT) && !cut(journal, end->offset))
+	bool is_unread = end->unread_end > end->offset;
+
+	if (!is_unread && !SEED(TAIL_NOT_CUT) && !cut(journal, end->offset))
 		return error_system(error, "cut %s", newest->name);
 	/* On a full disk that copies on write this has no room; then the sync
 	 * alone must do. */
@@ -111,19 +139,11 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 		return error_context(error, "rewrite %s", newest->name);
 	if (!disk_sync(disk, newest->fd, error))
 		return error_context(error, "%s", newest->name);
+	if (is_unread)
+		return step_over(journal, end, error);
 	newest->bytes = end->offset;
 	journal->next_unit = end->next_unit;
 	journal->end = end->offset;
-	return true;
-}
-
-static bool
-begin(struct journal *journal, struct error *error)
-{
-	if (!shelf_begin(&journal->shelf, journal->next_unit,
-		journal->highest_id, error))
-		return false;
-	journal->end = SEGMENT_HEADER_LEN;
 	return true;
 }
 
@@ -157,11 +177,10 @@ recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
 
 	if (shelf_newest(&journal->shelf) != NULL) {
 		if (!replay_shelf(
-			&journal->shelf, fact_fn, ctx, report, &end, error) ||
-		    !trim(journal, &end, error))
+			&journal->shelf, fact_fn, ctx, report, &end, error))
 			return false;
 		journal->highest_id = report->highest_id;
-		return true;
+		return trim(journal, &end, error);
 	}
 	journal->next_unit = 1;
 	if (!begin(journal, error))
@@ -201,6 +220,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	report.damaged += sink.count;
 	report.problems += sink.count;
 	journal->had_problems = report.problems > 0;
+	journal->has_unread = report.unread_segments > 0;
 	summaries_remove_orphans(&journal->summaries);
 	make_reserve(journal);
 	update_free(journal);
@@ -228,6 +248,10 @@ journal_remove_orphans(struct journal *journal, journal_is_live_fn is_live_fn,
 {
 	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
 
+	/* What they belong to may be there the next time. */
+	*out_removed = 0;
+	if (journal->has_unread)
+		return true;
 	return large_remove_orphans(journal->disk, journal->shelf.large_fd,
 	    journal->had_problems ? &quarantine : NULL, is_live_fn, ctx,
 	    out_removed, error);

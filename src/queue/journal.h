@@ -77,7 +77,9 @@ struct journal_report {
 	uint64_t
 	    missing_units; /* lost with them, or with segments that are gone */
 	uint64_t torn_bytes; /* cut from the end: a commit that was under way */
-	size_t summaries;    /* segments that were not read, but these; */
+	size_t unread_segments; /* that could not be read whole: they are kept,
+				   and may be read another time */
+	size_t summaries;       /* segments that were not read, but these; */
 	size_t ignored_summaries; /* those that did not count (summary.h) */
 };
 

@@ -91,6 +91,7 @@
 #define RECORD_VERSION 1
 
 #define UNIT_HEADER_LEN 64
+#define UNIT_LEN_MIN    96 /* with one head of no facts */
 #define UNIT_HEADS_MAX  (64U * 1024 * 1024)
 #define UNIT_CONTENT_MAX                                                       \
 	(64U * 1024 * 1024) /* inline; large bodies go beside */

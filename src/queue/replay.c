@@ -129,7 +129,12 @@ describe(const struct replay *replay, const struct scan_event *bad,
 	unsigned long long first = bad->first_missing;
 	unsigned long long last = first + bad->missing - 1;
 
-	if (bad->kind == SCAN_TAIL)
+	if (bad->kind == SCAN_TAIL && !is_torn)
+		(void)snprintf(text, size,
+		    "%s: cannot be read to its end, %llu octets at %llu", name,
+		    (unsigned long long)bad->len,
+		    (unsigned long long)bad->offset);
+	else if (bad->kind == SCAN_TAIL)
 		(void)snprintf(text, size,
 		    "%s: torn at its end, %llu octets (a commit that was under "
 		    "way, or damage)",
@@ -162,8 +167,9 @@ count_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
 	report->missing_units += bad->missing;
 }
 
-/* Keep its octets, count it and, the first time, tell of it. */
-static void
+/* Keep its octets, count it and, the first time, tell of it.  False: it is not
+ * the first time. */
+static bool
 settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 {
 	char what[256];
@@ -179,12 +185,13 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 		bad->offset, bad->len, &is_new, &error);
 	count_bad(replay, bad, is_torn, is_new);
 	if (!is_new)
-		return;
+		return false;
 	describe(replay, bad, is_torn, what, sizeof(what));
 	(void)snprintf(text, sizeof(text), "%s; %s %s", what,
 	    is_kept ? "kept in corrupt/" : "not kept:",
 	    is_kept ? name.text : error_text(&error));
 	tell_problem(replay, text);
+	return true;
 }
 
 /*
@@ -203,11 +210,12 @@ wipe(struct replay *replay, const struct scan_event *bad, struct error *error)
 	size_t len;
 
 	for (uint64_t at = bad->offset; at + sizeof(data) <= end; at += 8) {
-		if (!disk_read_some(
-			disk, fd, data, sizeof(data), at, &len, error) &&
-		    error->number != EIO)
+		bool is_read = disk_read_some(
+		    disk, fd, data, sizeof(data), at, &len, error);
+		if (!is_read && error->number != EIO)
 			return false;
-		if (unit_header_is_likely(bytes_make(data, sizeof(data))) &&
+		if (is_read && len == sizeof(data) &&
+		    unit_header_is_likely(bytes_make(data, sizeof(data))) &&
 		    !disk_write_at(disk, fd, ZEROS, sizeof(ZEROS), at, error))
 			return false;
 	}
@@ -218,9 +226,35 @@ static bool
 is_in_last_group(const struct replay *replay, const struct scan_event *bad,
     const struct scan_end *end)
 {
-	if (replay->segment != shelf_newest(replay->shelf))
+	if (replay->segment != shelf_newest(replay->shelf) ||
+	    end->unread_end > bad->offset)
 		return false;
 	return bad->kind == SCAN_TAIL || bad->first_missing >= end->group;
+}
+
+/* All that is bad in a segment that was scanned. */
+static bool
+settle_all_bad(struct replay *replay, struct segment_file *segment,
+    const struct scan_end *end, struct error *error)
+{
+	bool is_last = segment == shelf_newest(replay->shelf);
+	size_t new_count = 0;
+
+	for (size_t i = 0; i < replay->bad_count; i++) {
+		const struct scan_event *bad = &replay->bad[i];
+		bool is_torn = is_in_last_group(replay, bad, end);
+		new_count += settle_bad(replay, bad, is_torn);
+		if (is_last && !SEED(DAMAGE_NOT_WIPED) &&
+		    bad->kind == SCAN_DAMAGE && !wipe(replay, bad, error))
+			return false;
+	}
+	if (replay->bad_count > 0 && end->unread_end > 0) {
+		segment->reading =
+		    new_count > 0 ? SEGMENT_UNREAD : SEGMENT_UNREAD_AGAIN;
+		replay->report->unread_segments++;
+	}
+	replay->bad_count = 0;
+	return true;
 }
 
 /* ---- segments ---- */
@@ -280,15 +314,7 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 		segment->summary = SEGMENT_SUMMARY_PRESENT;
 	else if (replay->bad_count > 0)
 		segment->summary = SEGMENT_SUMMARY_REFUSED;
-	for (size_t i = 0; i < replay->bad_count; i++) {
-		const struct scan_event *bad = &replay->bad[i];
-		settle_bad(replay, bad, is_in_last_group(replay, bad, out_end));
-		if (is_last && !SEED(DAMAGE_NOT_WIPED) &&
-		    bad->kind == SCAN_DAMAGE && !wipe(replay, bad, error))
-			return false;
-	}
-	replay->bad_count = 0;
-	return true;
+	return settle_all_bad(replay, segment, out_end, error);
 }
 
 bool

@@ -23,9 +23,13 @@ struct window {
 	size_t capacity;
 	uint64_t start; /* in the file */
 	size_t len;
+	uint64_t unread_end; /* see scan.h */
 };
 
-/* Around bad sectors: what cannot be read is zeros, and so no unit. */
+/* Stands for what cannot be read: it is no unit, and no clean end. */
+#define UNREAD 0xff
+
+/* Around bad sectors. */
 static bool
 fill_in_pieces(
     struct window *window, uint64_t offset, size_t wanted, struct error *error)
@@ -35,11 +39,13 @@ fill_in_pieces(
 		size_t len =
 		    wanted - done < SECTOR_LEN ? wanted - done : SECTOR_LEN;
 		size_t got = len;
-		memset(piece, 0, len);
 		if (!disk_read_some(window->disk, window->fd, piece, len,
-			offset + done, &got, error) &&
-		    error->number != EIO)
-			return false;
+			offset + done, &got, error)) {
+			if (error->number != EIO)
+				return false;
+			memset(piece, UNREAD, len);
+			window->unread_end = offset + done + len;
+		}
 		window->len = done + got;
 		if (got < len)
 			break;
@@ -372,6 +378,7 @@ scan_segment(const struct scan *scan, scan_event_fn event_fn, void *ctx,
 		scanner.size = SEGMENT_HEADER_LEN;
 	bool is_ok = scan_units(&scanner, error);
 	free(scanner.window.memory);
+	scanner.end.unread_end = scanner.window.unread_end;
 	if (is_ok)
 		*out_end = scanner.end;
 	return is_ok;

@@ -52,6 +52,9 @@ struct scan_end {
 	uint64_t offset;       /* behind the last valid unit */
 	uint64_t group;        /* of the last valid unit, */
 	uint64_t group_offset; /* and where that group begins; 0: no unit */
+	/* Behind the last octet that could not be read; 0: all could.  What
+	 * cannot be read now may hold mail, and be read another time. */
+	uint64_t unread_end;
 };
 
 /*

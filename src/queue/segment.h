@@ -53,12 +53,20 @@ enum segment_summary {
 	SEGMENT_SUMMARY_REFUSED /* none, and it gets none */
 };
 
+/* How it was read at the start. */
+enum segment_reading {
+	SEGMENT_READ,
+	SEGMENT_UNREAD,      /* not all could be: it stays for another start */
+	SEGMENT_UNREAD_AGAIN /* nor the last time: it may go to corrupt/ */
+};
+
 /* A segment that is open. */
 struct segment_file {
 	struct segment_header header;
 	int fd;
 	char name[SEGMENT_NAME_SIZE];
 	uint64_t bytes; /* octets that count, as far as known */
+	enum segment_reading reading;
 	enum segment_summary summary;
 };
 

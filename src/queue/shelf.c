@@ -315,6 +315,24 @@ remove_summary(const struct shelf *shelf, const struct segment_file *segment)
 	(void)shelf->disk->unlink(shelf->disk->ctx, shelf->directory_fd, name);
 }
 
+/* Nobody knows what it holds. */
+static bool
+keep_segment(struct shelf *shelf, const struct segment_file *segment,
+    struct error *error)
+{
+	struct quarantine quarantine = shelf_quarantine(shelf);
+	char target[2 * SEGMENT_NAME_SIZE];
+
+	if (segment->reading == SEGMENT_UNREAD)
+		return error_set(
+		    error, ERROR_SYSTEM, "not all of it could be read");
+	shelf->is_synced = false;
+	(void)snprintf(target, sizeof(target), "%s.%016llx", segment->name,
+	    (unsigned long long)segment->header.salt); /* fits */
+	return quarantine_take(
+	    &quarantine, shelf->directory_fd, segment->name, target, error);
+}
+
 bool
 shelf_drop_oldest(struct shelf *shelf, struct error *error)
 {
@@ -329,7 +347,10 @@ shelf_drop_oldest(struct shelf *shelf, struct error *error)
 	 * records in this one that end its messages. */
 	if (!SEED(DROP_NOT_SYNCED) && !sync_names(shelf, error))
 		return false;
-	if (is_spared) {
+	if (oldest->reading != SEGMENT_READ) {
+		if (!keep_segment(shelf, oldest, error))
+			return false;
+	} else if (is_spared) {
 		if (!rename_file(shelf, name, INVENTORY_SPARE, error))
 			return false;
 		shelf->has_spare = true;
