@@ -17,17 +17,23 @@ struct handle {
 	bool is_open;
 };
 
+#define PLANS_MAX 2
+
+struct plan {
+	size_t call;
+	enum fake_fault fault;
+	int number;
+};
+
 struct fake_disk {
 	struct disk face;
 	struct fake_store store; /* its root is what AT_FDCWD stands for */
 	struct handle *handles;  /* owned */
 	size_t handle_count;
 	size_t calls;
-	size_t planned_call;
-	enum fake_fault planned_fault;
-	int planned_number;
-	bool has_plan;
-	const char *broken_kind;
+	struct plan plans[PLANS_MAX];
+	size_t plan_count;
+	const char *broken_kinds;
 	int broken_number;
 	bool is_dead;
 	uint64_t capacity;
@@ -42,29 +48,51 @@ enum verdict {
 	HALVE
 };
 
+static const struct plan *
+take_plan(struct fake_disk *fake)
+{
+	size_t call = fake->calls++;
+
+	for (size_t i = 0; i < fake->plan_count; i++) {
+		if (fake->plans[i].call == call)
+			return &fake->plans[i];
+	}
+	return NULL;
+}
+
+static bool
+is_broken(const struct fake_disk *fake, const char *kind)
+{
+	struct bytes rest = bytes_of(fake->broken_kinds);
+
+	while (rest.len > 0) {
+		if (bytes_is(bytes_cut(&rest, ' '), kind))
+			return true;
+	}
+	return false;
+}
+
 /* Every call asks first. errno is set for FAIL. */
 static enum verdict
 ask(struct fake_disk *fake, const char *kind)
 {
-	bool is_planned = fake->has_plan && fake->calls == fake->planned_call;
+	const struct plan *plan = take_plan(fake);
 
-	fake->calls++;
-	if (is_planned && fake->planned_fault == FAKE_CRASH)
+	if (plan != NULL && plan->fault == FAKE_CRASH)
 		fake->is_dead = true;
-	if (fake->is_dead) {
-		errno = EIO;
+	if (plan != NULL && plan->fault == FAKE_BREAK)
+		fake_disk_break(fake, kind, plan->number);
+	errno = EIO;
+	if (fake->is_dead)
 		return FAIL;
-	}
-	if (fake->broken_kind != NULL &&
-	    strstr(fake->broken_kind, kind) != NULL) {
-		errno = fake->broken_number;
+	errno = fake->broken_number;
+	if (is_broken(fake, kind))
 		return FAIL;
-	}
-	if (!is_planned)
+	if (plan == NULL)
 		return GO_ON;
-	if (fake->planned_fault == FAKE_SHORT)
+	if (plan->fault == FAKE_SHORT)
 		return HALVE;
-	errno = fake->planned_number;
+	errno = plan->number;
 	return FAIL;
 }
 
@@ -429,16 +457,22 @@ fake_disk_plan(
     struct fake_disk *fake, size_t call, enum fake_fault fault, int number)
 {
 	fake->calls = 0;
-	fake->has_plan = true;
-	fake->planned_call = call;
-	fake->planned_fault = fault;
-	fake->planned_number = number;
+	fake->plan_count = 0;
+	fake_disk_plan_also(fake, call, fault, number);
 }
 
 void
-fake_disk_break(struct fake_disk *fake, const char *kind, int number)
+fake_disk_plan_also(
+    struct fake_disk *fake, size_t call, enum fake_fault fault, int number)
 {
-	fake->broken_kind = number == 0 ? NULL : kind;
+	assert(fake->plan_count < PLANS_MAX);
+	fake->plans[fake->plan_count++] = (struct plan){call, fault, number};
+}
+
+void
+fake_disk_break(struct fake_disk *fake, const char *kinds, int number)
+{
+	fake->broken_kinds = number == 0 ? NULL : kinds;
 	fake->broken_number = number;
 }
 

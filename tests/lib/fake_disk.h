@@ -32,6 +32,7 @@ const struct disk *fake_disk_face(struct fake_disk *fake);
 enum fake_fault {
 	FAKE_CRASH, /* this call and all after it have no effect */
 	FAKE_ERROR, /* this call fails with the number given */
+	FAKE_BREAK, /* so do it and all of its kind from then on */
 	FAKE_SHORT  /* this read or write does half of it; others go well */
 };
 
@@ -40,8 +41,11 @@ size_t fake_disk_calls(const struct fake_disk *fake);
 /* Count from 0 again; call is one of those to come. number is an errno. */
 void fake_disk_plan(
     struct fake_disk *fake, size_t call, enum fake_fault fault, int number);
-/* From now on, every call of that kind: "write", "sync", … fails so; 0: ends.
- */
+/* A second one; the count goes on. */
+void fake_disk_plan_also(
+    struct fake_disk *fake, size_t call, enum fake_fault fault, int number);
+/* From now on, every call of these kinds, "write sync", … fails so; 0: ends,
+ * as does a FAKE_BREAK. */
 void fake_disk_break(struct fake_disk *fake, const char *kinds, int number);
 /* Another course of what is left to chance. */
 void fake_disk_seed(struct fake_disk *fake, uint64_t seed);

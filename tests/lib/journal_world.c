@@ -50,6 +50,7 @@ make_message(const struct world_message *facts)
 		envelope_add_recipient(&message->envelope, bytes_of(address));
 	}
 	message->envelope.arrived_at = (int64_t)facts->id;
+	message->envelope.drop_key = facts->drop_key;
 	body_clear(&message->body);
 	message->body = make_body(facts->id, facts->size);
 	return message;
@@ -60,7 +61,7 @@ envelopes_are_equal(const struct envelope *a, const struct envelope *b)
 {
 	if (strcmp(a->sender, b->sender) != 0 ||
 	    a->recipient_count != b->recipient_count ||
-	    a->arrived_at != b->arrived_at)
+	    a->arrived_at != b->arrived_at || a->drop_key != b->drop_key)
 		return false;
 	for (size_t i = 0; i < a->recipient_count; i++) {
 		if (strcmp(a->recipients[i].address,
@@ -155,6 +156,7 @@ on_fact(const struct journal_fact *fact, void *ctx)
 		ledger_set_segment(world->ledger, fact->segment, fact->bytes);
 		break;
 	case JOURNAL_MESSAGE:
+		world->is_drop_known[fact->envelope->drop_key] = true;
 		on_message(world->ledger, fact);
 		break;
 	case JOURNAL_PROGRESS:
@@ -194,6 +196,7 @@ world_start(struct world *world)
 
 	world->ledger = ledger_new();
 	world->problems = 0;
+	memset(world->is_drop_known, 0, sizeof(world->is_drop_known));
 	if (!journal_open(&options, on_fact, world, &world->journal,
 		&world->report, &world->error) ||
 	    !journal_remove_orphans(
@@ -431,6 +434,85 @@ step_large(struct world *world)
 	return goes_on;
 }
 
+/* ---- the drop directory ---- */
+
+static void
+name_drop(uint64_t key, char name[32])
+{
+	(void)snprintf(name, 32, "file-%llu", (unsigned long long)key);
+}
+
+/* It is in the queue, durably: away with it; else it stays, and is known. */
+static void
+remove_drop(struct world *world, int directory_fd, uint64_t key)
+{
+	const struct disk *disk = fake_disk_face(world->fake);
+	char name[32];
+
+	name_drop(key, name);
+	(void)disk->unlink(disk->ctx, directory_fd, name);
+}
+
+/* As intake does: each file that is not known becomes a message. */
+static bool
+take_drop(struct world *world, int directory_fd, uint64_t key)
+{
+	struct group group = {.count = 0};
+
+	if (!world->is_drop_known[key]) {
+		struct world_message *facts = new_facts(world, 200 + 31 * key);
+		facts->drop_key = key;
+		add_accept(&group, facts);
+		if (!commit(world, &group))
+			return false;
+		world->is_drop_known[key] = facts->accepted == WORLD_YES;
+	}
+	if (world->is_drop_known[key])
+		remove_drop(world, directory_fd, key);
+	return !fake_disk_is_dead(world->fake);
+}
+
+static bool
+note_drop(const char *name, void *ctx)
+{
+	bool *is_there = ctx;
+
+	is_there[strtoull(name + strlen("file-"), NULL, 10)] = true;
+	return true;
+}
+
+static bool
+step_take_drops(struct world *world)
+{
+	const struct disk *disk = fake_disk_face(world->fake);
+	bool is_there[WORLD_DROPS_MAX + 1] = {false};
+	struct error error;
+	bool goes_on = true;
+	int fd;
+
+	if (!disk_open(
+		disk, AT_FDCWD, "drop", O_RDONLY | O_DIRECTORY, 0, &fd, &error))
+		return !fake_disk_is_dead(world->fake);
+	/* What cannot be listed now is tried again later. */
+	(void)disk->list(disk->ctx, fd, note_drop, is_there);
+	for (uint64_t key = 1; goes_on && key <= world->drop_count; key++)
+		goes_on = !is_there[key] || take_drop(world, fd, key);
+	(void)disk->close(disk->ctx, fd);
+	return goes_on && !fake_disk_is_dead(world->fake);
+}
+
+/* Another program drops a file, durably. */
+static bool
+step_drop_file(struct world *world)
+{
+	char path[64] = "drop/";
+
+	assert(world->drop_count < WORLD_DROPS_MAX);
+	name_drop(++world->drop_count, path + strlen(path));
+	fake_disk_put(world->fake, path, BYTES("mail"));
+	return step_take_drops(world);
+}
+
 /* The n-th message, counted from some place that changes. */
 static struct world_message *
 pick(struct world *world, size_t n)
@@ -612,6 +694,10 @@ world_step(struct world *world, const char *step)
 		return step_restart(world);
 	case 'x':
 		return step_finish_all(world);
+	case 'i':
+		return step_drop_file(world);
+	case 'j':
+		return step_take_drops(world);
 	default:
 		abort(); /* no such step */
 	}
@@ -760,6 +846,36 @@ check_absent(struct world *world, const struct world_message *facts,
 	}
 }
 
+/* A file is in the drop directory until its message is in the queue. */
+static void
+check_drop(struct world *world, uint64_t key, struct world_verdict *verdict)
+{
+	char path[64] = "drop/";
+	size_t live = 0;
+	bool is_kept;
+
+	name_drop(key, path + strlen(path));
+	is_kept = fake_disk_get(world->fake, path).data != NULL;
+	for (size_t i = 0; i < world->count; i++) {
+		const struct world_message *facts = &world->messages[i];
+		if (facts->drop_key != key)
+			continue;
+		bool is_live = ledger_find(world->ledger, facts->id) != NULL;
+		live += is_live && facts->accepted != WORLD_REFUSED;
+		is_kept = is_kept || is_live || facts->finished != WORLD_NO;
+	}
+	if (!is_kept) {
+		verdict->lost++;
+		say(verdict, &(struct world_message){.id = key},
+		    "lost: a file that was dropped");
+	}
+	if (live > 1) {
+		verdict->invented++;
+		say(verdict, &(struct world_message){.id = key},
+		    "a file that was taken in twice");
+	}
+}
+
 static void
 check_halves(struct world *world, const struct world_message *facts,
     struct world_verdict *verdict)
@@ -798,6 +914,8 @@ world_check(struct world *world, struct world_verdict *verdict)
 		else
 			check_halves(world, facts, verdict);
 	}
+	for (uint64_t key = 1; key <= world->drop_count; key++)
+		check_drop(world, key, verdict);
 	return verdict->lost + verdict->altered + verdict->invented +
 	    verdict->forgotten ==
 	    0;

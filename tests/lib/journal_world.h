@@ -1,8 +1,9 @@
 /*
  * A small mail system on the journal and a fake disk, and what it has promised.
  *
- * It accepts, tries, finishes, bounces, moves and drops, by a script; it notes
- * what was acknowledged and what was under way.  After a crash world_check()
+ * It accepts, tries, finishes, bounces, moves and drops, and takes files out of
+ * a drop directory, by a script; it notes what was acknowledged and what was
+ * under way.  After a crash world_check()
  * says whether the promise was kept.
  */
 #pragma once
@@ -17,6 +18,7 @@
 
 #define WORLD_MESSAGES_MAX 256
 #define WORLD_SEGMENT_SIZE 6144
+#define WORLD_DROPS_MAX    32
 
 enum world_doubt {
 	WORLD_NO,      /* never, or refused */
@@ -31,6 +33,7 @@ struct world_message {
 	uint64_t id;
 	size_t size;
 	bool is_large;
+	uint64_t drop_key; /* of the file it was taken from, or 0 */
 	enum world_doubt accepted;
 	unsigned attempts;       /* acknowledged; */
 	unsigned attempts_maybe; /* or this */
@@ -52,6 +55,9 @@ struct world {
 	struct world_message messages[WORLD_MESSAGES_MAX];
 	size_t count;
 	uint64_t free_floor;
+	uint64_t drop_count; /* files that were dropped: keys 1 to that */
+	/* What the daemon knows to be in the queue. */
+	bool is_drop_known[WORLD_DROPS_MAX + 1];
 };
 
 /* Takes fake. */
@@ -75,7 +81,8 @@ void world_stop(struct world *world);
  *   f N  N messages are finished         b    one fails: its bounce and its end
  *   m    the oldest that pins is moved   d    drop what can be dropped
  *   r    stop and start                  x    finish all
- *   h    hold one
+ *   h    hold one                         i    a file is dropped, taken in,
+ * removed j    take in what still lies in the drop directory
  *
  * False: the journal cannot go on, or the disk died.
  */
@@ -98,11 +105,14 @@ enum world_state world_examine(
 
 /* What world_check() found wrong. */
 struct world_verdict {
-	size_t lost;     /* acknowledged and not there */
+	size_t lost;     /* acknowledged and not there; a file that is neither
+			    in the drop directory nor in the queue */
 	size_t altered;  /* there, but not as it was given */
-	size_t invented; /* nobody ever gave it; or ended, and there again */
+	size_t invented; /* nobody ever gave it; or ended, and there again; or
+			    one file became two messages */
 	size_t
 	    revived; /* refused, and there all the same: a duplicate at most */
+	size_t doubled;   /* one file taken in twice, and both are there */
 	size_t forgotten; /* acknowledged progress is not there, or an id that
 			     was given out */
 	char text[256];   /* of the first */
