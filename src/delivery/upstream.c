@@ -242,9 +242,17 @@ session_failed(struct seat *seat, const char *reason)
 		    session_remote(seat->session));
 }
 
+/* It got nowhere.  One that broke before any order was given counts as well:
+ * else the jobs that wait would open the next one at once, and so for ever. */
+static bool
+is_useless(const struct seat *seat)
+{
+	return !session_was_ready(seat->session) ||
+	    session_orders(seat->session) == 0 || seat->is_refused;
+}
+
 static void
-session_over(
-    struct seat *seat, bool was_ready, const struct smtp_outcome *outcome)
+session_over(struct seat *seat, const struct smtp_outcome *outcome)
 {
 	struct upstream *upstream = seat->upstream;
 	struct upstream_job *exclusive = seat->exclusive;
@@ -263,7 +271,7 @@ session_over(
 		upstream->tls_at = now_of(upstream) + WITHOUT_TLS;
 		log_warning("%s: going on without TLS: %s",
 		    session_remote(seat->session), reason);
-	} else if ((!was_ready || seat->is_refused) && !upstream->is_draining) {
+	} else if (is_useless(seat) && !upstream->is_draining) {
 		session_failed(seat, seat->is_refused ? seat->refusal : reason);
 	}
 	remove_seat(seat);
@@ -294,6 +302,7 @@ on_session(struct session *session, enum session_event event,
 	struct seat *seat = ctx;
 	struct upstream_job *job;
 
+	(void)session; /* the seat's */
 	switch (event) {
 	case SESSION_READY:
 		seat->upstream->is_proven = true;
@@ -308,7 +317,7 @@ on_session(struct session *session, enum session_event event,
 			job_heard(seat, job, heard);
 		return;
 	case SESSION_OVER:
-		session_over(seat, session_was_ready(session), &heard->outcome);
+		session_over(seat, &heard->outcome);
 		return;
 	}
 }

@@ -314,7 +314,7 @@ const struct hostile_act hostile_acts[] = {
 	.then = HOSTILE_FLUSH, .keywords = "PIPELINING",
 	.expects = HOSTILE_LATE},
     {"closes where commands follow", "I11", BIT(MAIL), HOSTILE_ANY,
-	.then = HOSTILE_RESET, .keywords = "PIPELINING",
+	.then = HOSTILE_SHY, .keywords = "PIPELINING",
 	.expects = HOSTILE_CUT_OFF},
     {"one reply for all", "I11", BIT(MAIL), HOSTILE_ANY,
 	SAYS("250 all of it\r\n"), .then = HOSTILE_FLUSH,

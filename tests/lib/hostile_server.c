@@ -186,9 +186,16 @@ do_then(struct hostile_server *server, enum hostile_then then)
 	case HOSTILE_RESET:
 		hang_up(server, then == HOSTILE_RESET);
 		return;
-	case HOSTILE_FLUSH:
 	case HOSTILE_HANG:
 		wait_for_the_end(server);
+		return;
+	case HOSTILE_FLUSH:
+		if (server->ahead_start < server->ahead_len)
+			wait_for_the_end(server);
+		return;
+	case HOSTILE_SHY:
+		if (server->ahead_start < server->ahead_len)
+			hang_up(server, true);
 		return;
 	case HOSTILE_DRIP:
 		drip(server);

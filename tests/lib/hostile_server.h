@@ -44,8 +44,10 @@ enum hostile_then {
 	HOSTILE_RESET,
 	HOSTILE_HANG,
 	HOSTILE_DRIP, /* an octet now and then */
-	/* Throw away the commands that came with this one, and hang. */
-	HOSTILE_FLUSH
+	/* Throw away the commands that came with this one, and hang; or reset.
+	 * Where none did it goes on. */
+	HOSTILE_FLUSH,
+	HOSTILE_SHY
 };
 
 /* What the client must make of it. */
