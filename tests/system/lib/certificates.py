@@ -25,14 +25,13 @@ class Authority:
         _openssl(folder, "req", "-x509", "-new", "-key", "ca.key", "-out",
                  "ca.pem", "-days", "2", "-subj", "/CN=authority of a test")
 
-    def _key(self, name, kind="EC"):
-        option = {"EC": "ec_paramgen_curve:P-256", "RSA": "rsa_keygen_bits:2048"}
-        _openssl(self.folder, "genpkey", "-algorithm", kind, "-pkeyopt",
-                 option[kind], "-out", name + ".key")
+    def _key(self, name):
+        _openssl(self.folder, "genpkey", "-algorithm", "EC", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-out", name + ".key")
 
-    def certificate(self, name, days=2, kind="EC"):
+    def certificate(self, name, days=2):
         """Certificate and key for the host name; their paths."""
-        self._key(name, kind)
+        self._key(name)
         with open(os.path.join(self.folder, name + ".ext"), "w") as file:
             file.write("subjectAltName=DNS:%s\n" % name)
         _openssl(self.folder, "req", "-new", "-key", name + ".key", "-subj",

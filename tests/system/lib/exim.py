@@ -1,7 +1,7 @@
 """A real Exim in a guest, on fixed ports of the test's own network: 25 without
 TLS, 587 with STARTTLS and 465 with implicit TLS, both with AUTH required."""
 
-from . import box, certificates, guest, peer, tap
+from . import box, certificates, guest, peer
 
 CONFIG = r"""
 SECRET = ${readfile{/etc/exim4/secret}}
@@ -107,7 +107,7 @@ class Exim(peer.MaildirPeer):
         self.sasl_user("exim", "Debian-exim")
         self.make_inbox()
         self.guest.write("/etc/exim4/exim4.conf", self._config())
-        tap.on_failure(self._tell)
+        self.log = "/var/log/exim4/mainlog"
         self.process = self.guest.start("/usr/sbin/exim4", "-bdf")
         self.wait_ready()
 
@@ -117,9 +117,3 @@ class Exim(peer.MaildirPeer):
             CYRUS % dict(texts, number=number, mechanism=mechanism)
             for number, mechanism in enumerate(self.mechanisms)
             if mechanism.startswith("SCRAM"))
-
-    def _tell(self):
-        with open(self.guest.path("/var/log/exim4/mainlog"),
-                  errors="replace") as file:
-            for line in file.read().splitlines()[-20:]:
-                tap.note("exim: " + line[:300])

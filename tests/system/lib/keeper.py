@@ -51,7 +51,8 @@ class Keeper(peer.Peer):
             octets = file.read()
         with open(path + ".json") as file:
             told = json.load(file)
-        return peer.Arrived(octets, told["sender"], told["recipients"],
+        sender = told["sender"].removeprefix("<>")
+        return peer.Arrived(octets, sender, told["recipients"],
                             told["login"], told["tls"], told)
 
 

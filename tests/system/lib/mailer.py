@@ -99,11 +99,12 @@ class Told:
 
 
 def run(peer, door, *files, to=(TO,), sender=FROM, login=None, tls=None,
-        password=None, authority=None, name=None, mail_options=(),
-        recipient_options=(), flags=()):
+        password=None, certificate=None, authority=None, name=None,
+        mail_options=(), recipient_options=(), flags=()):
     """Send the octets of each of files in one session through the peer's door.
 
-    login: True lets the library choose among mechanisms, a text names one
+    login        True lets the library choose among mechanisms, a text names one
+    certificate  a file with our certificate and its key
     """
     command = [_program(), peer.doors[door], "-f", sender]
     for recipient in to:
@@ -117,6 +118,7 @@ def run(peer, door, *files, to=(TO,), sender=FROM, login=None, tls=None,
         command += ["--opt", option]
     for option in recipient_options:
         command += ["--ropt", option]
+    command += ["--cert", certificate] if certificate else []
     options = {}
     if login:
         command += ["--user", peer.user, "--pass-fd", "0"]

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 
-from . import box, letters
+from . import box, letters, tap
 
 NAME = "mx.test.example"
 USER, PASSWORD = "mailer", "s3cret, \u00e9 x"
@@ -80,7 +80,15 @@ class MaildirPeer(Peer):
     def __init__(self, visitor, authority):
         super().__init__(authority)
         self.guest = visitor
+        self.log = None       # its file in the guest, to be told of failures
         self._read = {}
+        tap.on_failure(self._tell)
+
+    def _tell(self):
+        if self.log and os.path.exists(self.guest.path(self.log)):
+            with open(self.guest.path(self.log), errors="replace") as file:
+                for line in file.read().splitlines()[-20:]:
+                    tap.note("%s: %s" % (self.name, line[:300]))
 
     # -- setting it up --
 
@@ -90,9 +98,9 @@ class MaildirPeer(Peer):
         for folder in folders:
             self.guest.run("install", "-d", "-o", name, "-g", name, folder)
 
-    def certify(self, folder, owner, kind="EC"):
+    def certify(self, folder, owner):
         """certificate.pem, key.pem and ca.pem in the folder."""
-        certificate, key = self.authority.certificate(NAME, kind=kind)
+        certificate, key = self.authority.certificate(NAME)
         for path, name in ((certificate, "certificate.pem"), (key, "key.pem"),
                            (self.authority.file, "ca.pem")):
             with open(path) as file:

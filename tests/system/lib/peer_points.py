@@ -3,6 +3,7 @@
 A script that names a server's class here is a test of it:
 
     peer_points.add(exim.Exim)
+    relay_points.add(exim.Exim)
     tap.run(with_guest=True, layers=["exim"])
 
 Each point tells behind its name what was negotiated.
@@ -23,6 +24,11 @@ EXTENSIONS = {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING",
               "BINARYMIME", "ENHANCEDSTATUSCODES", "ETRN", "LIMITS",
               "DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"}
 BEST_FIRST = ("SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN")
+TLS_DOORS = (("starttls", "STARTTLS"), ("implicit", "implicit TLS"))
+LMTP_DOORS = {"lmtp": "LMTP", "lmtp socket": "LMTP over a unix socket"}
+DSN_OF_MAIL = ("RET=HDRS", "ENVID=QQ314159")
+DSN_OF_RECIPIENT = ("NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;first@example.net")
+DSN_SAID = ("QQ314159", "first@example.net")
 # enum smtp_err
 SENDER, RECIPIENTS, DATA, AUTH, NOTSUPP, TLS = -3, -4, -5, -8, -9, -16
 EQUAL = "read back equal"
@@ -45,10 +51,10 @@ def told(*parts):
     return words + ": " + EQUAL if words else EQUAL
 
 
-def check_whole(server, token, sent, to=TO, sender=FROM):
+def check_whole(server, token, sent, to=TO, sender=FROM, ours=frozenset()):
     """It has arrived once, as it was sent; how it came."""
     arrived, = server.find(token)
-    letters.assert_whole(whole(sent), arrived.octets, server.adds)
+    letters.assert_whole(whole(sent), arrived.octets, server.adds | ours)
     assert arrived.recipients == [to], arrived.recipients
     assert arrived.sender == sender, arrived.sender
     return arrived
@@ -105,11 +111,11 @@ def one_session(server):
 
 # ---- TLS and AUTH ----
 
-def login(server, door, mechanism=True):
+def login(server, door, mechanism=True, **options):
     """mechanism True: the client takes the best that is offered"""
     token = token_of("login", door, str(mechanism))
     sent = simple(token)
-    run = mailer.run(server, door, sent, login=mechanism)
+    run = mailer.run(server, door, sent, login=mechanism, **options)
     assert run.status == 0, run
     arrived = check_whole(server, token, sent)
     used = [line.split()[1] for line in run.sent("auth ")]
@@ -196,6 +202,15 @@ def all_refused(server):
     return "%d, twice in a session" % run.recipients[0][0]
 
 
+def null_sender(server):
+    sent = simple("null-sender")
+    run = mailer.run(server, "clear", sent, sender="<>")
+    assert run.status == 0, run
+    assert run.sent("mail from:<>"), run
+    check_whole(server, "null-sender", sent, sender="")
+    return told(run.negotiated())
+
+
 def too_large(server, *flags):
     """Not sent where we know from SIZE, refused behind it where not."""
     token = token_of("too-large", *flags)
@@ -208,12 +223,16 @@ def too_large(server, *flags):
     return run.lines[0].split(" ", 2)[2]
 
 
-def smtputf8(server):
-    token = "smtputf8"
-    sent = ("From: Jürgen <%s>\r\nTo: %s\r\nSubject: Grüße, привет\r\n"
+def international(token):
+    return ("From: Jürgen <%s>\r\nTo: %s\r\nSubject: Grüße, привет\r\n"
             "Date: Mon, 03 Mar 2025 10:00:00 +0000\r\n"
             "Message-ID: <%s@client.example>\r\n\r\nÄ, я\r\n" % (
                 FOREIGN_FROM, FOREIGN_TO, token)).encode()
+
+
+def smtputf8(server):
+    token = "smtputf8"
+    sent = international(token)
     run = mailer.run(server, "clear", sent, sender=FOREIGN_FROM,
                      to=[FOREIGN_TO], mail_options=["SMTPUTF8"])
     if "SMTPUTF8" not in server.offers:
@@ -228,12 +247,11 @@ def smtputf8(server):
 def dsn(server):
     sent = simple("dsn")
     run = mailer.run(
-        server, "clear", sent, mail_options=["RET=HDRS", "ENVID=QQ314159"],
-        recipient_options=["NOTIFY=SUCCESS,FAILURE",
-                           "ORCPT=rfc822;first@example.net"])
+        server, "clear", sent, mail_options=DSN_OF_MAIL,
+        recipient_options=DSN_OF_RECIPIENT)
     assert run.status == 0, run
     arrived = check_whole(server, "dsn", sent)
-    server.check_dsn(arrived, "QQ314159", "first@example.net")
+    server.check_dsn(arrived, *DSN_SAID)
     return told(run.negotiated(), "a report of success")
 
 
@@ -255,24 +273,31 @@ def lmtp(server, door):
 
 # ---- the list ----
 
-def add(kind):
-    """The points of one server, which serves them all."""
-    @functools.cache
-    def server():
-        with box.lasting():
-            return kind()
+@functools.cache
+def server_of(kind):
+    """One serves all points."""
+    with box.lasting():
+        return kind()
 
+
+def point_of(kind):
+    """A function that adds a point: its name, function(server, ...), the rest
+    of the arguments."""
     def point(name, function, *arguments):
         tap.test("%s: %s" % (kind.name, name), needs)(
-            lambda: function(server(), *arguments))
+            lambda: function(server_of(kind), *arguments))
+    return point
 
+
+def add(kind):
+    point = point_of(kind)
     point("its EHLO", offers)
     for name in CONTENTS:
         point(name + ", by DATA", content, name)
         if "CHUNKING" in kind.offers:
             point(name + ", by BDAT", content, name, "--bdat")
     point("all of these in one session", one_session)
-    for door, words in ("starttls", "STARTTLS"), ("implicit", "implicit TLS"):
+    for door, words in TLS_DOORS:
         point(words + ", and AUTH of the client's choice", login, door)
         for mechanism in kind.mechanisms:
             point("%s, and AUTH %s" % (words, mechanism), login, door, mechanism)
@@ -283,6 +308,7 @@ def add(kind):
     point("PIPELINING", pipelining)
     point("a recipient of several is refused", refused_recipient)
     point("every recipient is refused", all_refused)
+    point("a null sender", null_sender)
     point("too large, and told so by SIZE", too_large)
     point("too large, and found out late", too_large, "--stream")
     if "CHUNKING" in kind.offers:
@@ -292,4 +318,4 @@ def add(kind):
     if "DSN" in kind.offers:
         point("DSN", dsn)
     for door in kind.lmtp_doors:
-        point(door.upper().replace("SOCKET", "by a unix socket"), lmtp, door)
+        point(LMTP_DOORS[door], lmtp, door)
