@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "queue/fsck_private.h"
 #include "queue/inventory.h"
+#include "queue/summary.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -307,8 +308,36 @@ list(struct fsck *fsck, int directory_fd, const char *name,
 }
 
 static bool
+has_segment(const struct fsck *fsck, const char *summary)
+{
+	char own[SEGMENT_NAME_SIZE];
+
+	for (size_t i = 0; i < fsck->segment_count; i++) {
+		summary_name(fsck->segments[i].name, own);
+		if (strcmp(own, summary) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+note_summary(const char *name, void *ctx)
+{
+	struct fsck *fsck = ctx;
+
+	if (!summary_is_name(name) || has_segment(fsck, name))
+		return true;
+	fsck_add(fsck, FSCK_SUMMARY, NULL, name)->detail =
+	    memory_copy_text("it is of no segment");
+	return true;
+}
+
+static bool
 check_folders(struct fsck *fsck, struct error *error)
 {
+	if (!list(fsck, fsck->directory_fd, ".", note_summary, error))
+		return false;
+
 	size_t first = fsck->finding_count;
 
 	if (!list(fsck, fsck->large_fd, "large", note_large, error) ||

@@ -45,9 +45,10 @@ enum fsck_kind {
 	FSCK_MESSAGE, /* it can be found, but not be read: detail says why */
 	FSCK_LOST,    /* attempts are recorded, but no message */
 	FSCK_LARGE,   /* a large file that is missing or damaged */
-	FSCK_ORPHAN   /* a large file of no message */
+	FSCK_ORPHAN,  /* a large file of no message */
+	FSCK_SUMMARY  /* a summary that does not count, or disagrees */
 };
-#define FSCK_KINDS 14
+#define FSCK_KINDS 15
 
 /* Fields that do not apply are 0. */
 struct fsck_finding {
@@ -63,6 +64,8 @@ struct fsck_finding {
 	uint32_t version;    /* FOREIGN */
 	/* There is a copy in corrupt/ already: a start has told of it. */
 	bool is_kept;
+	/* UNITS: the segment's summary still tells what was in them. */
+	bool is_summed;
 	char *detail; /* owned, or NULL */
 };
 
@@ -74,6 +77,7 @@ struct fsck_segment {
 	uint64_t units;    /* sound ones */
 	uint64_t messages; /* MESSAGE records in them; */
 	uint64_t live;     /* messages of the queue that lie here */
+	bool has_summary;  /* that counts */
 };
 
 /* A file in corrupt/. */

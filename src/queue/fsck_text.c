@@ -62,6 +62,8 @@ static const struct meaning meanings[FSCK_KINDS] = {
     [FSCK_ORPHAN] = {"orphan", FSCK_HARMLESS, "it belongs to no message",
 	"nothing, unless the message was damaged",
 	"a start removes it, or, after damage, moves it to corrupt/"},
+    [FSCK_SUMMARY] = {"summary", FSCK_HARMLESS, "the summary does not count",
+	"nothing: a start reads the segment instead", "delete it"},
 };
 
 const char *
@@ -117,9 +119,13 @@ fsck_describe(const struct fsck_finding *finding, struct buffer *what,
 		    (unsigned)finding->version, RECORD_VERSION);
 	if (finding->detail != NULL)
 		buffer_printf(what, ": %s", finding->detail);
-	buffer_append_text(cost, meaning->cost);
+	buffer_append_text(cost,
+	    finding->is_summed ? "what is told of its messages, and no more: "
+				 "the summary knows what was there"
+			       : meaning->cost);
 	buffer_append_text(advice,
-	    finding->is_kept
+	    finding->is_summed ? "start the daemon, and leave the summary alone"
+		: finding->is_kept
 		? "nothing: a start has kept the octets in corrupt/ already"
 		: meaning->advice);
 }

@@ -5,6 +5,7 @@
 #include "queue/reading.h"
 #include "queue/roster.h"
 #include "queue/scan.h"
+#include "queue/summary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,10 @@ struct walk {
 	const struct segment_file *file; /* that is being read, */
 	struct fsck_segment *segment;    /* and what is known of it */
 	bool is_newest;
+	/* Where the segment has a summary, that tells the facts, and the scan
+	 * only whether the segment is sound. */
+	struct summary *summary; /* how far it has been compared, or NULL */
+	bool has_disagreed;
 	size_t first_finding;  /* of this segment */
 	uint64_t newest_group; /* of the last unit that is sound as a whole */
 	uint64_t metered;      /* octets of this segment told of */
@@ -75,6 +80,7 @@ add_stretch(struct walk *walk, const struct scan_event *event)
 	finding->first_unit = event->first_missing;
 	finding->units = event->missing;
 	finding->is_kept = kept;
+	finding->is_summed = walk->summary != NULL;
 }
 
 /* Heads that are whole, but not of our making. */
@@ -262,6 +268,14 @@ take_fact(struct walk *walk, const struct scan_event *event,
 }
 
 static void
+take_facts(struct walk *walk, const struct scan_event *event,
+    const struct reading *readings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		take_fact(walk, event, &readings[i]);
+}
+
+static void
 take_unit(struct walk *walk, const struct scan_event *event)
 {
 	struct reading readings[UNIT_RECORDS_MAX];
@@ -275,13 +289,81 @@ take_unit(struct walk *walk, const struct scan_event *event)
 		if (is_sound)
 			walk->newest_group = event->header.group;
 		/* A start reads contents in the newest segment only. */
-		for (size_t i = 0; (is_sound || !walk->is_newest) && i < count;
-		     i++)
-			take_fact(walk, event, &readings[i]);
+		if (walk->summary == NULL && (is_sound || !walk->is_newest))
+			take_facts(walk, event, readings, count);
 	} else {
 		add_malformed(walk, event);
 	}
 	reading_clear(readings, count);
+}
+
+/* ---- summaries ---- */
+
+static struct fsck_finding *
+add_summary(struct walk *walk, const char *detail)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	summary_name(walk->file->name, name);
+	struct fsck_finding *finding =
+	    fsck_add(walk->fsck, FSCK_SUMMARY, NULL, name);
+	finding->detail = memory_copy_text(detail);
+	return finding;
+}
+
+static void
+take_summary_unit(struct walk *walk, const struct scan_event *event)
+{
+	struct reading readings[UNIT_RECORDS_MAX];
+	size_t count = 0;
+
+	/* Else the segment has it, too, and that is told of. */
+	if (event->offset <= UINT32_MAX &&
+	    reading_take(event->heads, readings, &count))
+		take_facts(walk, event, readings, count);
+	reading_clear(readings, count);
+}
+
+/* As a start reads it: all of the summary, and nothing of the segment.  False:
+ * there is none that counts. */
+static bool
+take_summary(struct walk *walk, uint64_t end_unit, struct summary *out_summary)
+{
+	const struct fsck *fsck = walk->fsck;
+	struct scan_event event;
+	enum summary_state state = summary_load(
+	    fsck->disk, fsck->directory_fd, walk->file, end_unit, out_summary);
+
+	if (state == SUMMARY_IGNORED)
+		(void)add_summary(
+		    walk, "it is damaged, or not of this segment");
+	if (state != SUMMARY_COUNTS)
+		return false;
+	walk->segment->has_summary = true;
+	struct summary all = *out_summary; /* another walk over its memory */
+	while (summary_next(&all, &event))
+		take_summary_unit(walk, &event);
+	return true;
+}
+
+/* The segment's unit is the one that the summary tells of. */
+static void
+compare_summary(struct walk *walk, const struct scan_event *event)
+{
+	struct scan_event summed = {.offset = 0};
+
+	if (walk->has_disagreed)
+		return;
+	/* What is damaged in the segment is passed over. */
+	while (summed.header.number < event->header.number &&
+	    summary_next(walk->summary, &summed))
+		continue;
+	if (summed.header.number == event->header.number &&
+	    summed.offset == event->offset &&
+	    bytes_equal(summed.heads, event->heads))
+		return;
+	walk->has_disagreed = true;
+	(void)add_summary(walk, "it does not agree with the segment");
 }
 
 static void
@@ -299,6 +381,8 @@ on_event(const struct scan_event *event, void *ctx, struct error *error)
 	struct walk *walk = ctx;
 
 	(void)error; /* nothing here can fail */
+	if (event->kind == SCAN_UNIT && walk->summary != NULL)
+		compare_summary(walk, event);
 	if (event->kind == SCAN_UNIT)
 		take_unit(walk, event);
 	else
@@ -390,6 +474,7 @@ begin_segment(struct walk *walk, size_t index)
 	walk->is_newest = index + 1 == fsck->segment_count;
 	walk->first_finding = fsck->finding_count;
 	walk->newest_group = 0;
+	walk->has_disagreed = false;
 	walk->metered = 0;
 	memcpy(walk->segment->name, walk->file->name, SEGMENT_NAME_SIZE);
 	walk->segment->header = walk->file->header;
@@ -406,28 +491,43 @@ begin_segment(struct walk *walk, size_t index)
 }
 
 static bool
-walk_segment(struct walk *walk, size_t index, struct error *error)
+scan(struct walk *walk, uint64_t end_unit, struct error *error)
 {
 	struct scan_end end;
-
-	begin_segment(walk, index);
 	struct scan scan = {
 	    .disk = walk->fsck->disk,
 	    .fd = walk->file->fd,
 	    .header = walk->file->header,
-	    .end_unit = walk->is_newest ? 0 : walk->file[1].header.first_unit,
+	    .end_unit = end_unit,
 	};
-	check_header(walk);
+
 	if (!scan_segment(&scan, on_event, walk, &end, error))
 		return error_context(error, "%s", walk->file->name);
 	walk->segment->end = end.offset;
 	walk->fsck->units += walk->segment->units;
 	tell_progress(walk, walk->segment->bytes);
-	if (walk->options->is_live && is_gone(walk))
+	return true;
+}
+
+static bool
+walk_segment(struct walk *walk, size_t index, struct error *error)
+{
+	struct summary summary = {.memory = NULL};
+
+	begin_segment(walk, index);
+	uint64_t end_unit =
+	    walk->is_newest ? 0 : walk->file[1].header.first_unit;
+	check_header(walk);
+	if (!walk->is_newest && take_summary(walk, end_unit, &summary))
+		walk->summary = &summary;
+	bool is_ok = scan(walk, end_unit, error);
+	walk->summary = NULL;
+	summary_clear(&summary);
+	if (is_ok && walk->options->is_live && is_gone(walk))
 		forget_findings(walk);
 	if (walk->is_newest)
 		name_torn(walk);
-	return true;
+	return is_ok;
 }
 
 /* ---- what they amount to ---- */

@@ -29,6 +29,7 @@ write_segment(struct json_writer *json, const struct fsck_segment *segment,
 	    json, "ended", (int64_t)(segment->messages - segment->live));
 	json_writer_bool(json, "sealed", !is_newest);
 	json_writer_bool(json, "recycled", segment->header.is_recycled);
+	json_writer_bool(json, "summary", segment->has_summary);
 	json_writer_end(json);
 }
 

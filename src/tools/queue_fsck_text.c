@@ -87,6 +87,8 @@ append_segment(
 	    (unsigned long long)segment->live,
 	    (unsigned long long)(segment->messages - segment->live),
 	    is_newest ? "newest" : "sealed");
+	if (segment->has_summary)
+		buffer_append_text(buffer, ", summary");
 	if (segment->header.is_recycled)
 		buffer_printf(buffer, ", recycled, %llu octets behind its end",
 		    (unsigned long long)rest);

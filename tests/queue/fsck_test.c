@@ -1,98 +1,13 @@
-/*
- * fsck against queues that the journal has made: undamaged ones, and damaged in
- * every way.  The journal itself is the oracle: what a start finds is what fsck
- * says, and fsck changes nothing.
- *
- * POSTRIDER_MUTATIONS=N in the environment: so many (4,000).
- */
+/* fsck: what it finds in queues that are sound, and what it says of each kind
+ * of damage. */
 #include "base/memory.h"
-#include "lib/queue_damage.h"
-#include "queue/fsck.h"
+#include "fsck_scene.h"
 
 #include <criterion/criterion.h>
-#include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- a disk that nothing may be written to ---- */
-
-static const struct disk *under; /* the fake's own face */
-
-static int
-strict_open(
-    void *ctx, int directory_fd, const char *name, int flags, mode_t mode)
-{
-	cr_assert_eq(flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND),
-	    O_RDONLY, "%s is opened for writing", name);
-	return under->open(ctx, directory_fd, name, flags, mode);
-}
-
-/* All that could change anything is not there at all. */
-static struct disk
-strict(struct fake_disk *fake)
-{
-	under = fake_disk_face(fake);
-	return (struct disk){
-	    .ctx = under->ctx,
-	    .open = strict_open,
-	    .close = under->close,
-	    .read = under->read,
-	    .size = under->size,
-	    .list = under->list,
-	    .lock = under->lock,
-	};
-}
-
-static struct fsck *
-look(struct fake_disk *fake, const struct disk *disk)
-{
-	struct fsck_options options = {.disk = disk, .path = "queue"};
-	uint64_t before = fake_disk_hash(fake);
-	size_t open = fake_disk_open_count(fake);
-	struct fsck *fsck;
-	struct error error;
-
-	cr_assert(fsck_run(&options, &fsck, &error), "%s", error_text(&error));
-	cr_assert_eq(fake_disk_hash(fake), before, "the queue has changed");
-	cr_assert_geq(fake_disk_open_count(fake), open);
-	return fsck;
-}
-
-static bool
-has(const struct fsck *fsck, enum fsck_kind kind, uint64_t id)
-{
-	for (size_t i = 0; i < fsck->finding_count; i++) {
-		if (fsck->findings[i].kind == kind &&
-		    (id == 0 || fsck->findings[i].id == id))
-			return true;
-	}
-	return false;
-}
-
-/* All findings in one line, for a failure; valid until the next call. */
-static const char *
-told(const struct fsck *fsck)
-{
-	static char text[2048];
-	size_t len = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < fsck->finding_count && len < sizeof(text); i++) {
-		const struct fsck_finding *finding = &fsck->findings[i];
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    "%s %s %llu+%llu units %llu+%llu id %llu; ",
-		    fsck_kind_name(finding->kind), finding->file,
-		    (unsigned long long)finding->offset,
-		    (unsigned long long)finding->len,
-		    (unsigned long long)finding->first_unit,
-		    (unsigned long long)finding->units,
-		    (unsigned long long)finding->id);
-	}
-	return text;
-}
 
 /* ---- what is there ---- */
 
@@ -100,7 +15,7 @@ static const char *const scripts[] = {
     "",
     "a1",
     "a9 p4 f9",
-    "a9 p4 l a5 f3 b a9 p9 l f4 a3 p3 b h",
+    FSCK_SCENE_SCRIPT,
     "a9 a9 a9 f9 f9 d a9 a9 f9 f9 f9 d a9 r a9 f5 d m m m d a9 p9 h l l b",
     "a9 a9 f9 f9 d a9 a9 f9 f9 d a9 a9 f9 f9 d x d r a5 l h",
 };
@@ -159,10 +74,9 @@ Test(fsck, finds_nothing_wrong_and_everything_there)
 		cr_assert(world_start(&world));
 		cr_assert(world_run(&world, scripts[i]));
 		struct fake_disk *fake = fake_disk_after_kill(world.fake);
-		struct disk disk = strict(fake);
-		struct fsck *fsck = look(fake, &disk);
-		cr_assert_eq(
-		    fsck->finding_count, 0, "%s: %s", scripts[i], told(fsck));
+		struct fsck *fsck = fsck_scene_look(fake);
+		cr_assert_eq(fsck->finding_count, 0, "%s: %s", scripts[i],
+		    fsck_scene_told(fsck));
 		check_messages(&world, fsck);
 		check_segments(&world, fsck);
 		fsck_free(fsck);
@@ -172,214 +86,7 @@ Test(fsck, finds_nothing_wrong_and_everything_there)
 	}
 }
 
-/* ---- what is damaged ---- */
-
-static uint64_t
-unit_number(const struct world *before, const struct queue_map *map,
-    struct queue_stretch unit)
-{
-	struct bytes file =
-	    fake_disk_get(before->fake, map->files[unit.file].path);
-	uint64_t number;
-
-	/* record.h */
-	memcpy(&number, file.data + unit.from + 16, sizeof(number));
-	return le64toh(number);
-}
-
-/* It speaks of that unit, or of all that is behind some place. */
-static bool
-speaks_of(const struct fsck_finding *finding, struct queue_stretch unit,
-    uint64_t number)
-{
-	switch (finding->kind) {
-	case FSCK_HEADLESS:
-	case FSCK_STRANGER:
-		return true;
-	case FSCK_TORN:
-		return finding->units == 0 ? finding->offset < unit.to
-					   : number >= finding->first_unit;
-	case FSCK_UNITS:
-		return number >= finding->first_unit &&
-		    number - finding->first_unit < finding->units;
-	case FSCK_CONTENT:
-	case FSCK_OLD_CONTENT:
-	case FSCK_FILLING:
-		return finding->offset < unit.to &&
-		    unit.from < finding->offset + finding->len;
-	case FSCK_EMPTY:
-	case FSCK_FOREIGN:
-	case FSCK_HEADER_COPY:
-	case FSCK_MESSAGE:
-	case FSCK_LOST:
-	case FSCK_LARGE:
-	case FSCK_ORPHAN:
-		break;
-	}
-	return false;
-}
-
-static bool
-is_told(const struct fsck *fsck, const char *name, struct queue_stretch unit,
-    uint64_t number)
-{
-	for (size_t i = 0; i < fsck->finding_count; i++) {
-		if (strcmp(fsck->findings[i].file, name) == 0 &&
-		    speaks_of(&fsck->findings[i], unit, number))
-			return true;
-	}
-	return false;
-}
-
-/* A queue before and after. */
-struct damaged {
-	struct world *before;
-	struct fake_disk *fake;
-	const struct queue_map *map; /* of before */
-	const struct fsck *fsck;     /* of fake */
-	uint64_t seed;
-};
-
-static bool
-differs(const struct damaged *damaged, struct queue_stretch stretch)
-{
-	const char *path = damaged->map->files[stretch.file].path;
-	size_t len = stretch.to - stretch.from;
-
-	return !bytes_equal(
-	    bytes_first(bytes_from(fake_disk_get(damaged->before->fake, path),
-			    stretch.from),
-		len),
-	    bytes_first(
-		bytes_from(fake_disk_get(damaged->fake, path), stretch.from),
-		len));
-}
-
-static bool
-is_hit_silently(const struct damaged *damaged, struct place place)
-{
-	const struct queue_map *map = damaged->map;
-	struct queue_stretch unit = queue_map_unit(map, damaged->before, place);
-
-	return place.segment != 0 && differs(damaged, unit) &&
-	    !is_told(damaged->fsck, strchr(map->files[unit.file].path, '/') + 1,
-		unit, unit_number(damaged->before, map, unit));
-}
-
-/* A message is told of where its unit, its progress or its large body is not
- * what it was. */
-static void
-judge(const struct damaged *damaged, const struct ledger_entry *entry)
-{
-	const struct fsck *fsck = damaged->fsck;
-	unsigned long long seed = damaged->seed;
-	unsigned long long id = entry->id;
-
-	cr_assert(!is_hit_silently(damaged, entry->place),
-	    "seed %llu: message %llu was hit: %s", seed, id, told(fsck));
-	cr_assert(!is_hit_silently(damaged, entry->progress_place),
-	    "seed %llu: the progress of %llu was hit: %s", seed, id,
-	    told(fsck));
-	bool is_there = ledger_find(fsck->ledger, id) != NULL;
-	cr_assert(!entry->is_large ||
-		!differs(damaged, queue_map_large(damaged->map, id)) ||
-		!is_there || has(fsck, FSCK_LARGE, id),
-	    "seed %llu: the large body of %llu was hit", seed, id);
-	cr_assert(is_there ||
-		fsck->gravities[FSCK_DAMAGE] + fsck->gravities[FSCK_DOUBTFUL] >
-		    0,
-	    "seed %llu: message %llu is lost", seed, id);
-}
-
-static bool
-is_damaged(const struct fsck *fsck, uint64_t id)
-{
-	return has(fsck, FSCK_CONTENT, id) || has(fsck, FSCK_MESSAGE, id) ||
-	    has(fsck, FSCK_LARGE, id);
-}
-
-/* What a start makes of the same disk. */
-static void
-compare(struct world *after, const struct fsck *fsck, uint64_t seed)
-{
-	for (size_t i = 0; i < after->count; i++) {
-		const struct world_message *facts = &after->messages[i];
-		char text[128] = "";
-		enum world_state state = world_examine(after, facts, text);
-		bool is_here = ledger_find(fsck->ledger, facts->id) != NULL;
-		cr_assert_eq(is_here, state != WORLD_ABSENT,
-		    "seed %llu: message %llu: %s", (unsigned long long)seed,
-		    (unsigned long long)facts->id, text);
-		cr_assert(!is_here ||
-			(state == WORLD_DAMAGED) == is_damaged(fsck, facts->id),
-		    "seed %llu: message %llu: %s", (unsigned long long)seed,
-		    (unsigned long long)facts->id, text);
-	}
-	bool is_grave =
-	    fsck->gravities[FSCK_DAMAGE] + fsck->gravities[FSCK_DOUBTFUL] > 0;
-	cr_assert(after->problems == 0 || is_grave,
-	    "seed %llu: a start tells of %s", (unsigned long long)seed,
-	    after->problem);
-}
-
-static void
-mutate(struct world *world, const struct queue_map *map, uint64_t seed)
-{
-	struct fake_disk *fake = fake_disk_after_kill(world->fake);
-	uint64_t whole = fake_disk_hash(fake);
-	struct queue_damage damage;
-	struct world after;
-
-	queue_damage_do(&damage, map, fake, seed);
-	struct disk disk = strict(fake);
-	struct fsck *fsck = look(fake, &disk);
-	struct damaged damaged = {world, fake, map, fsck, seed};
-	cr_assert(fake_disk_hash(fake) != whole || fsck->finding_count == 0,
-	    "seed %llu: %s", (unsigned long long)seed, told(fsck));
-	/* Two at once can make the end of the log look like a clean one. */
-	const struct ledger_entry *entry = ledger_after(world->ledger, 0);
-	for (; damage.mutations == 1 && entry != NULL;
-	     entry = ledger_after(world->ledger, entry->id))
-		judge(&damaged, entry);
-	world_copy(&after, world, fake_disk_after_kill(fake));
-	cr_assert(world_start(&after));
-	compare(&after, fsck, seed);
-	fsck_free(fsck);
-	fake_disk_free(fake);
-	world_clear(&after);
-}
-
-Test(fsck, tells_of_every_message_that_is_hit)
-{
-	const char *text = getenv("POSTRIDER_MUTATIONS");
-	size_t count = text == NULL ? 4000 : strtoul(text, NULL, 10);
-	struct queue_map map = {.count = 0};
-	struct world world;
-
-	world_init(&world, fake_disk_new());
-	cr_assert(world_start(&world));
-	cr_assert(world_run(&world, scripts[3]));
-	queue_map_init(&map, world.fake);
-	for (uint64_t seed = 1; seed <= count; seed++)
-		mutate(&world, &map, seed);
-	world_clear(&world);
-}
-
 /* ---- one kind after the other ---- */
-
-/* A queue of three segments and a large body, at rest. */
-static struct fake_disk *
-queue_at_rest(void)
-{
-	struct world world;
-
-	world_init(&world, fake_disk_new());
-	cr_assert(world_start(&world));
-	cr_assert(world_run(&world, "a9 p4 l a5 f3 b a9 p9 l f4 a3 p3 b h"));
-	struct fake_disk *fake = fake_disk_after_kill(world.fake);
-	world_clear(&world);
-	return fake;
-}
 
 /* The segment's file, oldest first; valid until the next change. */
 static const char *
@@ -532,8 +239,7 @@ add_orphan(struct fake_disk *fake)
 static void
 flip_content(struct fake_disk *fake)
 {
-	struct disk disk = strict(fake);
-	struct fsck *fsck = look(fake, &disk);
+	struct fsck *fsck = fsck_scene_look(fake);
 	const struct ledger_entry *entry = ledger_after(fsck->ledger, 0);
 
 	while (entry != NULL && (entry->is_large || entry->place.segment != 1))
@@ -561,8 +267,7 @@ flip_unit(struct fake_disk *fake)
 static void
 cut_newest(struct fake_disk *fake)
 {
-	struct disk disk = strict(fake);
-	struct fsck *fsck = look(fake, &disk);
+	struct fsck *fsck = fsck_scene_look(fake);
 	size_t newest = fsck->segment_count - 1;
 	size_t end = fsck->segments[newest].end;
 
@@ -600,17 +305,16 @@ static const struct {
 Test(fsck, tells_what_it_is_and_how_grave)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct fake_disk *fake = queue_at_rest();
+		struct fake_disk *fake = fsck_scene_queue();
 		kinds[i].damage(fake);
-		struct disk disk = strict(fake);
-		struct fsck *fsck = look(fake, &disk);
-		cr_assert(has(fsck, kinds[i].kind, 0), "%s: %s", kinds[i].name,
-		    told(fsck));
+		struct fsck *fsck = fsck_scene_look(fake);
+		cr_assert(fsck_scene_has(fsck, kinds[i].kind, 0), "%s: %s",
+		    kinds[i].name, fsck_scene_told(fsck));
 		cr_assert_gt(
 		    fsck->gravities[kinds[i].gravity], 0, "%s", kinds[i].name);
 		cr_assert(kinds[i].gravity == FSCK_DAMAGE ||
 			fsck->gravities[FSCK_DAMAGE] == 0,
-		    "%s: %s", kinds[i].name, told(fsck));
+		    "%s: %s", kinds[i].name, fsck_scene_told(fsck));
 		fsck_free(fsck);
 		fake_disk_free(fake);
 	}
@@ -640,7 +344,7 @@ static void
 expect_failure(struct fake_disk *fake, const char *path, bool is_live,
     enum error_kind kind, int number)
 {
-	struct disk disk = strict(fake);
+	struct disk disk = fsck_scene_disk(fake);
 	struct fsck_options options = {
 	    .disk = &disk, .path = path, .is_live = is_live};
 	struct fsck *fsck;
@@ -661,7 +365,7 @@ Test(fsck, keeps_off_a_queue_that_is_in_use)
 	expect_failure(world.fake, "queue", false, ERROR_SYSTEM, EWOULDBLOCK);
 
 	/* But it may look. */
-	struct disk disk = strict(world.fake);
+	struct disk disk = fsck_scene_disk(world.fake);
 	struct fsck_options options = {
 	    .disk = &disk, .path = "queue", .is_live = true};
 	struct fsck *fsck;
@@ -684,7 +388,7 @@ Test(fsck, says_that_there_is_no_queue)
 
 Test(fsck, lists_what_a_start_has_put_aside)
 {
-	struct fake_disk *fake = queue_at_rest();
+	struct fake_disk *fake = fsck_scene_queue();
 	struct world world;
 
 	flip_unit(fake);
@@ -692,10 +396,9 @@ Test(fsck, lists_what_a_start_has_put_aside)
 	cr_assert(world_start(&world));
 	cr_assert_eq(world.problems, 1);
 	world_stop(&world);
-	struct disk disk = strict(fake);
-	struct fsck *fsck = look(fake, &disk);
+	struct fsck *fsck = fsck_scene_look(fake);
 	cr_assert_eq(fsck->kept_count, 1);
-	cr_assert_eq(fsck->finding_count, 1, "%s", told(fsck));
+	cr_assert_eq(fsck->finding_count, 1, "%s", fsck_scene_told(fsck));
 	cr_assert_eq(fsck->kept[0].bytes, fsck->findings[0].len);
 	cr_assert(fsck->findings[0].is_kept);
 	fsck_free(fsck);
@@ -706,11 +409,11 @@ Test(fsck, lists_what_a_start_has_put_aside)
  * body_clear() closes past the fake. */
 Test(fsck, hides_no_failed_call)
 {
-	struct fake_disk *fake = queue_at_rest();
-	struct disk disk = strict(fake);
+	struct fake_disk *fake = fsck_scene_queue();
+	struct disk disk = fsck_scene_disk(fake);
 	struct fsck_options options = {.disk = &disk, .path = "queue"};
 	size_t calls = fake_disk_calls(fake);
-	struct fsck *fsck = look(fake, &disk);
+	struct fsck *fsck = fsck_scene_look(fake);
 
 	fsck_free(fsck);
 	calls = fake_disk_calls(fake) - calls;
@@ -726,5 +429,94 @@ Test(fsck, hides_no_failed_call)
 		cr_assert_leq(
 		    fake_disk_open_count(fake), open + 1, "call %zu", i);
 	}
+	fake_disk_free(fake);
+}
+
+/* ---- summaries ---- */
+
+static struct fake_disk *
+summarized_queue(void)
+{
+	struct world world;
+
+	world_init(&world, fake_disk_new());
+	cr_assert(world_start(&world));
+	cr_assert(world_run(&world, FSCK_SCENE_SCRIPT));
+	fsck_scene_summarize(&world);
+	struct fake_disk *fake = fake_disk_after_kill(world.fake);
+	world_clear(&world);
+	return fake;
+}
+
+Test(fsck, reads_summaries_as_a_start_does)
+{
+	struct fake_disk *with = summarized_queue();
+	struct fake_disk *without = fsck_scene_queue();
+	struct fsck *fsck = fsck_scene_look(with);
+	struct fsck *plain = fsck_scene_look(without);
+
+	cr_assert_eq(fsck->finding_count, 0, "%s", fsck_scene_told(fsck));
+	cr_assert_eq(fsck->segment_count, plain->segment_count);
+	for (size_t i = 0; i < fsck->segment_count; i++) {
+		const struct fsck_segment *one = &fsck->segments[i];
+		const struct fsck_segment *other = &plain->segments[i];
+		cr_expect_eq(
+		    one->has_summary, i + 1 < fsck->segment_count, "%zu", i);
+		cr_expect(!other->has_summary);
+		cr_expect_eq(one->units, other->units);
+		cr_expect_eq(one->messages, other->messages);
+		cr_expect_eq(one->live, other->live);
+	}
+	cr_expect_eq(fsck->waiting.count, plain->waiting.count);
+	cr_expect_eq(fsck->held.count, plain->held.count);
+	fsck_free(fsck);
+	fsck_free(plain);
+	fake_disk_free(with);
+	fake_disk_free(without);
+}
+
+/* Each octet of a summary counts, and none costs anything. */
+Test(fsck, tells_of_a_summary_that_does_not_count)
+{
+	struct fake_disk *fake = summarized_queue();
+	const char *path = "queue/0000000000000001.sum";
+	size_t len = fake_disk_get(fake, path).len;
+
+	cr_assert_gt(len, 100);
+	for (size_t at = 0; at < len; at += 7) {
+		flip(fake, path, at);
+		struct fsck *fsck = fsck_scene_look(fake);
+		cr_assert_eq(fsck->finding_count, 1, "%zu: %s", at,
+		    fsck_scene_told(fsck));
+		cr_assert_eq(fsck->findings[0].kind, FSCK_SUMMARY);
+		cr_assert_eq(fsck->gravities[FSCK_HARMLESS], 1);
+		fsck_free(fsck);
+		flip(fake, path, at);
+	}
+	fake_disk_put(fake, "queue/00000000000000ff.sum", BYTES("old"));
+	struct fsck *fsck = fsck_scene_look(fake);
+	cr_assert_eq(fsck->finding_count, 1, "%s", fsck_scene_told(fsck));
+	cr_assert_str_eq(fsck->findings[0].file, "00000000000000ff.sum");
+	fsck_free(fsck);
+	fake_disk_free(fake);
+}
+
+/* The segment cannot be read, but the summary knows whose it was. */
+Test(fsck, names_a_message_by_its_summary)
+{
+	struct fake_disk *fake = summarized_queue();
+	struct fsck *fsck = fsck_scene_look(fake);
+	const struct ledger_entry *entry = ledger_after(fsck->ledger, 0);
+	uint64_t id = entry->id;
+	size_t at = entry->place.offset + 20;
+
+	cr_assert_eq(entry->place.segment, 1);
+	fsck_free(fsck);
+	flip(fake, segment_path(fake, 0), at);
+	fsck = fsck_scene_look(fake);
+	cr_assert(fsck_scene_has(fsck, FSCK_MESSAGE, id), "%s",
+	    fsck_scene_told(fsck));
+	cr_assert(fsck_scene_has(fsck, FSCK_UNITS, 0));
+	fsck_free(fsck);
 	fake_disk_free(fake);
 }
