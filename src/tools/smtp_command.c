@@ -170,7 +170,7 @@ tell_unknown(const struct tool *tool, const char *name)
 		return tool_usage(tool, "unknown verb %s, did you mean %s?",
 		    name, guess.best);
 	return tool_usage(
-	    tool, "unknown verb %s; the verb comes first, then HOST", name);
+	    tool, "unknown verb %s; first the verb, then HOST", name);
 }
 
 static int
@@ -178,9 +178,11 @@ check_arguments(const struct tool *tool, const struct verb *verb,
     const struct smtp_words *words)
 {
 	if (words->host == NULL || words->host[0] == '\0')
-		return tool_usage(tool, "which server? %s", verb->usage);
+		return tool_usage(
+		    tool, "the server is missing: %s", verb->usage);
 	if (words->argument_count < verb->arguments_min)
-		return tool_usage(tool, "it wants more: %s", verb->usage);
+		return tool_usage(
+		    tool, "an argument is missing: %s", verb->usage);
 	if (words->argument_count > verb->arguments_max)
 		return tool_usage(tool, "unexpected argument %s",
 		    words->arguments[verb->arguments_max]);
@@ -213,7 +215,7 @@ smtp_command(struct tool *tool, int argc, char **argv)
 
 	if (argc < 2 || (is_help && argv[1][0] == '-'))
 		return is_help ? explain_all()
-			       : tool_usage(tool, "which verb?");
+			       : tool_usage(tool, "the verb is missing");
 	const struct verb *verb = find_verb(argv[1]);
 	if (verb == NULL)
 		return tell_unknown(tool, argv[1]);

@@ -54,8 +54,7 @@ static const struct row {
 	const char *advice;
 } rows[] = {
     {SMTP_E_RESOLVE, ANYWHERE, EX_NOHOST, "check the name, or give an address"},
-    {SMTP_E_OS, SMTP_S_CONNECT, EX_TEMPFAIL,
-	"does a server listen there? a port goes behind the host: HOST:PORT"},
+    {SMTP_E_OS, SMTP_S_CONNECT, EX_TEMPFAIL, "does a server listen there?"},
     {SMTP_E_OS, ANYWHERE, EX_TEMPFAIL, "try again later"},
     {SMTP_E_TIMEOUT, SMTP_S_CONNECT, EX_TEMPFAIL,
 	"something on the way may be swallowing it; is it the right port?"},

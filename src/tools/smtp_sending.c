@@ -8,10 +8,27 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 /* ---- before connecting ---- */
+
+static bool
+check_file(struct smtp_visit *visit, const char *name)
+{
+	struct stat file;
+
+	errno = 0;
+	if (access(name, R_OK) == 0 && stat(name, &file) == 0 &&
+	    S_ISDIR(file.st_mode))
+		errno = EISDIR;
+	if (errno == 0)
+		return true;
+	smtp_report_fault(
+	    &visit->report, EX_USAGE, "-m %s: %s", name, strerror(errno));
+	return false;
+}
 
 static bool
 check_letters(struct smtp_visit *visit)
@@ -29,11 +46,8 @@ check_letters(struct smtp_visit *visit)
 			    "-m -: standard input is there but once");
 			return false;
 		}
-		if (!is_input && access(name, R_OK) != 0) {
-			smtp_report_fault(&visit->report, EX_USAGE, "-m %s: %s",
-			    name, strerror(errno));
+		if (!is_input && !check_file(visit, name))
 			return false;
-		}
 	}
 	return true;
 }
@@ -88,7 +102,7 @@ with_letter(
 		fn(visit, from, name, buffer_bytes(&content));
 	else
 		smtp_report_fault(
-		    &visit->report, EX_USAGE, "-m %s", error_text(&error));
+		    &visit->report, EX_USAGE, "%s", error_text(&error));
 	buffer_clear(&content);
 }
 

@@ -169,6 +169,13 @@ smtp_visit_connect(struct smtp_visit *visit)
 {
 	const int err = smtp_open(visit->session, visit->words->host, NULL);
 
+	if (err == SMTP_E_OS && smtp_last_errno(visit->session) == EINVAL) {
+		smtp_report_fault(&visit->report, EX_USAGE,
+		    "%s: %s; a port is a number, or smtp, submission, smtps, "
+		    "lmtp, odmr",
+		    visit->words->host, smtp_last_errmsg(visit->session));
+		return false;
+	}
 	if (!smtp_visit_check(visit, err))
 		return false;
 	report_greeting(visit);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tools/smtp_hint.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -306,7 +307,12 @@ take(int argc, char **argv, int *at, struct guess *guess, void *ctx)
 			return match;
 		guess_try(guess, rows[i].name);
 	}
-	return TOOL_OTHER;
+	const char *hint = smtp_hint_of(argv[*at]);
+	if (hint == NULL)
+		return TOOL_OTHER;
+	(void)tool_usage(
+	    reading->tool, "%s is no option here; %s", argv[*at], hint);
+	return TOOL_WRONG;
 }
 
 bool
