@@ -5,8 +5,11 @@
 #include "net/socket_address.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -148,7 +151,7 @@ expect_line(struct script_server *server, struct bytes wanted)
 	while (c >= 0 && c != '\n')
 		c = hear(server);
 	struct bytes line = bytes_from(buffer_bytes(&server->heard), before);
-	const bool is_cut =
+	const bool is_cut = server->options.is_cut ||
 	    server->options.says_max > 0 || server->options.reads_max > 0;
 	line = bytes_first(line, wanted.len);
 	if (!bytes_equal(line, wanted) && !is_cut && server->problem == NULL)
@@ -232,8 +235,17 @@ serve(void *ctx)
 {
 	struct script_server *server = ctx;
 	struct bytes rest = bytes_of(server->script);
+	const int on = 1;
+	sigset_t pipe;
 
+	/* OpenSSL writes to those who have gone. */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	server->fd = accept(server->listening, NULL, NULL);
+	/* Lines are said one by one; not so on a unix socket, where it fails.
+	 */
+	(void)setsockopt(server->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	while (rest.len > 0)
 		step(server, bytes_cut(&rest, '\n'));
 	while (hear(server) >= 0)

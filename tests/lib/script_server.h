@@ -28,6 +28,7 @@ struct script_options {
 	/* The connection ends once so many octets were said or read; 0: not. */
 	size_t says_max;
 	size_t reads_max;
+	bool is_cut; /* on its way: lines may end anywhere */
 };
 
 /* script and options are borrowed; options may be NULL. */
