@@ -14,6 +14,7 @@
 #define TIMEOUT_DEFAULT_MS (30 * 1000)
 #define HEADER_MAX         ((size_t)16 * 1024)
 #define PIECE_MAX          ((size_t)64 * 1024)
+#define CALLS_MAX          3 /* of a request that was not read */
 
 /* An answer, as far as it has come. */
 struct answer {
@@ -299,26 +300,57 @@ append_request(
 	buffer_append(buffer, request->body);
 }
 
+/* Answered, or failed; *out_unread: before the daemon had read it all, so that
+ * it did nothing. */
+static bool
+call_on(struct answer *answer, struct bytes request, bool *out_unread,
+    struct error *error)
+{
+	bool is_sent = send_all(answer->fd, request, answer->timeout_ms, error);
+	bool is_read = is_sent && read_answer(answer, error);
+
+	*out_unread = !is_read && error->kind == ERROR_SYSTEM &&
+	    (error->number == EPIPE || error->number == ECONNRESET) &&
+	    answer->status == 0 && answer->input.len == 0;
+	return is_read;
+}
+
+/* A daemon that reloads closes what it has not read; its socket stays, and who
+ * comes next is served. */
+static bool
+call(struct answer *answer, const struct control_client_request *request,
+    struct error *error)
+{
+	struct buffer text;
+	bool is_unread = true;
+	bool is_good = false;
+
+	buffer_init(&text, request->body.len + HEADER_MAX);
+	append_request(request, &text);
+	for (int i = 0; i < CALLS_MAX && is_unread && !is_good; i++) {
+		if (!connect_to(request->socket, &answer->fd, error))
+			break;
+		is_good =
+		    call_on(answer, buffer_bytes(&text), &is_unread, error);
+		(void)close(answer->fd); /* everything was read */
+	}
+	buffer_clear(&text);
+	return is_good;
+}
+
 bool
 control_client_call(const struct control_client_request *request,
     control_client_fn *fn, void *ctx, int *out_status, char **out_error_text,
     struct error *error)
 {
-	struct buffer text;
 	struct answer answer = {.fn = fn, .ctx = ctx};
 
 	answer.timeout_ms =
 	    request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_DEFAULT_MS;
-	if (!connect_to(request->socket, &answer.fd, error))
-		return false;
-	buffer_init(&text, request->body.len + HEADER_MAX);
 	buffer_init(&answer.input, 2 * PIECE_MAX + HEADER_MAX);
 	buffer_init(&answer.line, 2 * PIECE_MAX + HEADER_MAX);
 	buffer_init(&answer.problem, PIECE_MAX);
-	append_request(request, &text);
-	bool good = send_all(answer.fd, buffer_bytes(&text), answer.timeout_ms,
-			error) &&
-	    read_answer(&answer, error);
+	bool good = call(&answer, request, error);
 	if (good) {
 		*out_status = answer.status;
 		*out_error_text =
@@ -327,8 +359,6 @@ control_client_call(const struct control_client_request *request,
 	buffer_clear(&answer.problem);
 	buffer_clear(&answer.line);
 	buffer_clear(&answer.input);
-	buffer_clear(&text);
-	(void)close(answer.fd); /* everything was read */
 	return good;
 }
 

@@ -26,6 +26,9 @@ typedef bool control_client_fn(struct bytes piece, void *ctx);
  * out_status  of the answer; where it is not 200, out_error_text (the caller's,
  *             to be freed) is its "error", or the status in words; else NULL
  *
+ * A request that was closed on before it was read, as by a daemon that reloads,
+ * is sent again.
+ *
  * False: no answer.  ERROR_SYSTEM with ECONNREFUSED, ENOENT or EACCES where the
  * daemon can not be reached; ERROR_CLOSED where the answer was cut off, pieces
  * may have been handed over then; ERROR_TIMEOUT; ERROR_DATA for no HTTP.

@@ -739,3 +739,62 @@ Test(control_client, reads_what_a_server_may_say, .init = begin_listening,
 		free(text);
 	}
 }
+
+/* Hang up on the next caller, who has said something that is not read. */
+static void
+hang_up(void)
+{
+	char octet;
+	int fd = accept(listening_fd, NULL, NULL);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(recv(fd, &octet, 1, MSG_PEEK), 1);
+	(void)close(fd);
+}
+
+static void *
+hang_up_and_say(void *ctx)
+{
+	hang_up();
+	hang_up();
+	return say(ctx);
+}
+
+static void *
+hang_up_on_all(void *ctx)
+{
+	for (int i = 0; i < 3; i++)
+		hang_up();
+	return ctx;
+}
+
+static const struct {
+	void *(*server)(void *);
+	bool good;
+} reloads[] = {{hang_up_and_say, true}, {hang_up_on_all, false}};
+
+Test(control_client, asks_again_where_it_was_not_read, .init = begin_listening,
+    .fini = finish_listening)
+{
+	char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+	for (size_t i = 0; i < sizeof(reloads) / sizeof(reloads[0]); i++) {
+		struct call call = {.request = {.socket = socket_path,
+					.method = "POST",
+					.target = "/",
+					.body = BYTES("{}")}};
+		pthread_t thread;
+
+		buffer_init(&call.body, 4096);
+		cr_assert_eq(
+		    pthread_create(&thread, NULL, reloads[i].server, text), 0);
+		(void)run_call(&call);
+		cr_assert_eq(pthread_join(thread, NULL), 0);
+		cr_expect_eq(call.good, reloads[i].good, "%zu", i);
+		if (call.good)
+			cr_expect(bytes_is(buffer_bytes(&call.body), "hi"));
+		else
+			cr_expect_eq(call.error.number, ECONNRESET);
+		end_call(&call);
+	}
+}
