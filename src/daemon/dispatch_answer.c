@@ -159,8 +159,7 @@ static void
 segment_dropped(struct commit *commit)
 {
 	if (!commit->done)
-		log_warning("queue: segment not removed until the next start: "
-			    "%s",
+		log_warning("queue: segment not removed yet: %s",
 		    error_text(&commit->error));
 	commit_free(commit);
 }

@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -68,6 +70,18 @@ real_allocate(void *ctx, int fd, uint64_t size)
 {
 	(void)ctx;
 	return fallocate(fd, 0, 0, (off_t)size);
+}
+
+static int
+real_overwrite_in_place(void *ctx, int directory_fd)
+{
+	int flags;
+
+	(void)ctx;
+	if (ioctl(directory_fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return -1;
+	flags |= FS_NOCOW_FL;
+	return ioctl(directory_fd, FS_IOC_SETFLAGS, &flags);
 }
 
 static int
@@ -179,6 +193,7 @@ static const struct disk REAL = {
     .sync_directory = real_sync_directory,
     .truncate = real_truncate,
     .allocate = real_allocate,
+    .overwrite_in_place = real_overwrite_in_place,
     .size = real_size,
     .rename = real_rename,
     .unlink = real_unlink,
@@ -248,6 +263,12 @@ disk_write_at(const struct disk *disk, int fd, const void *data, size_t len,
 		done += (size_t)put;
 	}
 	return true;
+}
+
+bool
+disk_is_full(const struct error *error)
+{
+	return error->number == ENOSPC || error->number == EDQUOT;
 }
 
 bool

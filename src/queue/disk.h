@@ -34,6 +34,9 @@ struct disk {
 	/* Make real room for [0, size) behind the file's end; the size grows.
 	 */
 	int (*allocate)(void *ctx, int fd, uint64_t size);
+	/* New files in this directory are not copied on write (btrfs), so that
+	 * room that is there stays there; an error where that is unknown. */
+	int (*overwrite_in_place)(void *ctx, int directory_fd);
 	int (*size)(void *ctx, int fd, uint64_t *out_size);
 	int (*rename)(void *ctx, int from_directory_fd, const char *from,
 	    int to_directory_fd, const char *to);
@@ -62,6 +65,8 @@ bool disk_read_some(const struct disk *disk, int fd, void *data, size_t len,
     uint64_t offset, size_t *out_len, struct error *error) MUST_USE;
 bool disk_write_at(const struct disk *disk, int fd, const void *data,
     size_t len, uint64_t offset, struct error *error) MUST_USE;
+/* What failed has no room: ENOSPC or EDQUOT. */
+bool disk_is_full(const struct error *error);
 /* Once: a second sync after a failed one tells nothing. */
 bool disk_sync(const struct disk *disk, int fd, struct error *error) MUST_USE;
 bool disk_sync_directory(

@@ -37,6 +37,8 @@ struct journal {
 	uint64_t next_unit;
 	uint64_t end;
 	uint64_t highest_id;
+	uint64_t
+	    dropped; /* segments up to this generation, or they are to be */
 	struct buffer buffer; /* what is about to be written */
 };
 
@@ -121,6 +123,19 @@ step_over(
 	return begin(journal, error);
 }
 
+/* Even that may take room: summaries give some back. */
+static bool
+cut_at_start(struct journal *journal, uint64_t end, struct error *error)
+{
+	if (cut(journal, end))
+		return true;
+	(void)error_system(error, "truncate");
+	if (disk_is_full(error) && summaries_give_up(&journal->summaries) &&
+	    cut(journal, end))
+		return true;
+	return false;
+}
+
 /* Cut the newest segment behind its last unit, and make sure of the rest. */
 static bool
 trim(struct journal *journal, const struct scan_end *end, struct error *error)
@@ -130,12 +145,14 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 
 	bool is_unread = end->unread_end > end->offset;
 
-	if (!is_unread && !SEED(TAIL_NOT_CUT) && !cut(journal, end->offset))
-		return error_system(error, "cut %s", newest->name);
+	bool is_cut = is_unread || SEED(TAIL_NOT_CUT) ||
+	    cut_at_start(journal, end->offset, error);
+	if (!is_cut && !disk_is_full(error))
+		return error_context(error, "cut %s", newest->name);
 	/* On a full disk that copies on write this has no room; then the sync
 	 * alone must do. */
 	if (!SEED(PAGE_CACHE_BELIEVED) && !rewrite(journal, end, error) &&
-	    error->number != ENOSPC && error->number != EDQUOT)
+	    !disk_is_full(error))
 		return error_context(error, "rewrite %s", newest->name);
 	if (!disk_sync(disk, newest->fd, error))
 		return error_context(error, "%s", newest->name);
@@ -144,7 +161,9 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 	newest->bytes = end->offset;
 	journal->next_unit = end->next_unit;
 	journal->end = end->offset;
-	return true;
+	/* What is torn behind the end has no number below the next segment's.
+	 */
+	return is_cut || begin(journal, error);
 }
 
 static void
@@ -264,6 +283,24 @@ journal_remove_large(struct journal *journal, uint64_t id, struct error *error)
 }
 
 /* ---- committing ---- */
+
+/* All that were to be, oldest first. */
+static bool
+drop_all(struct journal *journal, struct error *error)
+{
+	struct shelf *shelf = &journal->shelf;
+
+	while (shelf->count > 1 &&
+	    shelf->segments[0].header.generation <= journal->dropped) {
+		summaries_forget(
+		    &journal->summaries, shelf->segments[0].header.generation);
+		if (!shelf_drop_oldest(shelf, error))
+			return false;
+		if (SEED(DROP_MIDDLE))
+			break;
+	}
+	return true;
+}
 
 /* Not answered yet: a unit that has failed says why in its error. */
 static bool
@@ -416,7 +453,7 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 static bool
 survive(struct journal *journal, bool is_written, struct error *error)
 {
-	bool is_full = error->number == ENOSPC || error->number == EDQUOT;
+	bool is_full = disk_is_full(error);
 	struct error worse;
 
 	bool is_cut = cut(journal, journal->end) && !is_written;
@@ -472,6 +509,11 @@ bool
 journal_commit(struct journal *journal, struct unit *const *units, size_t count,
     struct error *error)
 {
+	struct error ignored;
+
+	/* A drop that failed has been told of; it may be what takes the room.
+	 */
+	(void)drop_all(journal, &ignored);
 	if (!open_answers(journal, units, count))
 		return true;
 	large_sync(journal->disk, journal->shelf.large_fd, units, count);
@@ -509,20 +551,12 @@ journal_large_fd(const struct journal *journal)
 bool
 journal_drop(struct journal *journal, uint64_t number, struct error *error)
 {
-	struct shelf *shelf = &journal->shelf;
-
-	assert(shelf_newest(shelf)->header.generation > number);
-	/* One that could not be dropped earlier comes first. */
-	while (shelf->segments[0].header.generation <= number) {
-		summaries_forget(
-		    &journal->summaries, shelf->segments[0].header.generation);
-		if (!shelf_drop_oldest(shelf, error))
-			return error_context(error, "drop segment %016llx",
-			    (unsigned long long)number);
-		if (SEED(DROP_MIDDLE))
-			break;
-	}
-	return true;
+	assert(shelf_newest(&journal->shelf)->header.generation > number);
+	if (number > journal->dropped)
+		journal->dropped = number;
+	return drop_all(journal, error) ||
+	    error_context(
+		error, "drop segment %016llx", (unsigned long long)number);
 }
 
 /* ---- quarantine ---- */

@@ -132,7 +132,7 @@ int journal_large_fd(const struct journal *journal);
 
 /*
  * Give up the oldest segment, number, which is not the current one, and which
- * nobody reads any more.  One that fails is tried again with the next.
+ * nobody reads any more.  One that fails is tried again with each group.
  */
 bool journal_drop(
     struct journal *journal, uint64_t number, struct error *error) MUST_USE;

@@ -60,9 +60,14 @@ sync_parent(struct shelf *shelf, struct error *error)
 static bool
 open_directories(struct shelf *shelf, const char *path, struct error *error)
 {
-	return open_directory(
-		   shelf, AT_FDCWD, path, &shelf->directory_fd, error) &&
-	    sync_parent(shelf, error) &&
+	const struct disk *disk = shelf->disk;
+
+	if (!open_directory(shelf, AT_FDCWD, path, &shelf->directory_fd, error))
+		return false;
+	/* For new files.  Where it cannot be had, a full disk may have no room
+	 * for what is written over what is there. */
+	(void)disk->overwrite_in_place(disk->ctx, shelf->directory_fd);
+	return sync_parent(shelf, error) &&
 	    open_directory(
 		shelf, shelf->directory_fd, "large", &shelf->large_fd, error) &&
 	    open_directory(shelf, shelf->directory_fd, "corrupt",
@@ -333,33 +338,50 @@ keep_segment(struct shelf *shelf, const struct segment_file *segment,
 	    &quarantine, shelf->directory_fd, segment->name, target, error);
 }
 
+static bool
+become_spare(struct shelf *shelf, const char *name, struct error *error)
+{
+	if (!rename_file(shelf, name, INVENTORY_SPARE, error))
+		return false;
+	shelf->has_spare = true;
+	shelf->is_spare_recycled = true;
+	return true;
+}
+
+/* That a file becomes the spare is thrift: on a full disk there may be no room
+ * for another name, while one can go. */
+static bool
+take_away(struct shelf *shelf, const char *name, struct error *error)
+{
+	bool is_spared = !shelf->has_spare || !shelf->is_spare_recycled;
+
+	if (is_spared && become_spare(shelf, name, error))
+		return true;
+	if (is_spared && !disk_is_full(error))
+		return false;
+	shelf->is_synced = false;
+	if (shelf->disk->unlink(shelf->disk->ctx, shelf->directory_fd, name) !=
+	    0)
+		return error_system(error, "unlink %s", name);
+	return true;
+}
+
 bool
 shelf_drop_oldest(struct shelf *shelf, struct error *error)
 {
 	assert(shelf->count > 1);
-	const struct disk *disk = shelf->disk;
 	struct segment_file *oldest =
 	    &shelf->segments[SEED(DROP_MIDDLE) && shelf->count > 2 ? 1 : 0];
-	const char *name = oldest->name;
-	bool is_spared = !shelf->has_spare || !shelf->is_spare_recycled;
 
 	/* The one before it is gone for good, or it would come back without the
 	 * records in this one that end its messages. */
 	if (!SEED(DROP_NOT_SYNCED) && !sync_names(shelf, error))
 		return false;
-	if (oldest->reading != SEGMENT_READ) {
-		if (!keep_segment(shelf, oldest, error))
-			return false;
-	} else if (is_spared) {
-		if (!rename_file(shelf, name, INVENTORY_SPARE, error))
-			return false;
-		shelf->has_spare = true;
-		shelf->is_spare_recycled = true;
-	} else {
-		shelf->is_synced = false;
-		if (disk->unlink(disk->ctx, shelf->directory_fd, name) != 0)
-			return error_system(error, "unlink %s", name);
-	}
+	bool is_away = oldest->reading == SEGMENT_READ
+	    ? take_away(shelf, oldest->name, error)
+	    : keep_segment(shelf, oldest, error);
+	if (!is_away)
+		return false;
 	remove_summary(shelf, oldest);
 	close_fd(shelf, oldest->fd);
 	shelf->count--;

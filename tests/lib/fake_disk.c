@@ -274,6 +274,15 @@ fake_allocate(void *ctx, int fd, uint64_t size)
 	return 0;
 }
 
+/* It does so anyway, unless it is told to have no room. */
+static int
+fake_overwrite_in_place(void *ctx, int directory_fd)
+{
+	(void)ctx;
+	(void)directory_fd;
+	return 0;
+}
+
 static int
 fake_size(void *ctx, int fd, uint64_t *out_size)
 {
@@ -408,6 +417,7 @@ static const struct disk FACE = {
     .sync_directory = fake_sync_directory,
     .truncate = fake_truncate,
     .allocate = fake_allocate,
+    .overwrite_in_place = fake_overwrite_in_place,
     .size = fake_size,
     .rename = fake_rename,
     .unlink = fake_unlink,

@@ -592,3 +592,58 @@ Test(journal, drops_later_what_could_not_be_dropped)
 	cr_expect_eq(world_size(&world), 0);
 	world_clear(&world);
 }
+
+/* As XFS does when it has not a block left for the directory. */
+Test(journal, removes_a_segment_whose_new_name_has_no_room)
+{
+	struct world world;
+
+	start(&world, THREE " x");
+	fake_disk_break(world.fake, "rename", ENOSPC);
+	cr_expect(world_step(&world, "d"));
+	fake_disk_break(world.fake, "", 0);
+	char *names = fake_disk_names(world.fake, "queue");
+	cr_expect_null(strstr(names, "0000000000000001.log"), "%s", names);
+	free(names);
+	restart(&world);
+	expect_kept(&world);
+	world_clear(&world);
+}
+
+/* Else they lay there until a rotation, which a full disk never sees. */
+Test(journal, drops_with_the_next_group_what_could_not_be_dropped)
+{
+	struct world world;
+
+	start(&world, THREE " x");
+	fake_disk_break(world.fake, "rename unlink", EIO);
+	cr_expect(world_step(&world, "d"));
+	fake_disk_break(world.fake, "", 0);
+	cr_expect(world_step(&world, "a1"));
+	char *names = fake_disk_names(world.fake, "queue");
+	cr_expect_null(strstr(names, "0000000000000001.log"), "%s", names);
+	free(names);
+	restart(&world);
+	expect_kept(&world);
+	world_clear(&world);
+}
+
+/* As btrfs does, where even cutting takes room. */
+Test(journal, starts_where_a_torn_tail_cannot_be_cut)
+{
+	struct world world;
+
+	start(&world, "a5");
+	world_stop(&world);
+	struct bytes content = copy_of(&world, FIRST);
+	put(&world, FIRST, bytes_first(content, content.len - 200));
+	fake_disk_break(world.fake, "truncate", ENOSPC);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 4);
+	cr_assert(world_run(&world, "a2"));
+	fake_disk_break(world.fake, "", 0);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 6);
+	cr_expect_eq(world.problems, 0, "%s", world.problem);
+	world_clear(&world);
+}
