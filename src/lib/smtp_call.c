@@ -20,6 +20,8 @@ release(struct smtp *session)
 	free(mail->more);
 	free(mail->more_rcpt);
 	free(mail->list);
+	free(mail->places);
+	free(mail->states);
 	*mail = (struct smtp_mail){0};
 	smtp_content_clear(&session->content);
 	smtp_session_set_secret(&session->user, NULL);

@@ -29,29 +29,35 @@ wire_size(struct bytes memory)
 }
 
 void
+smtp_content_init(struct smtp_content *content)
+{
+	*content = (struct smtp_content){.memory = BYTES_NONE};
+	buffer_init(&content->piece, PIECE_MAX);
+	smtp_spool_init(&content->spool);
+}
+
+void
 smtp_content_of_memory(
     struct smtp_content *content, struct bytes memory, bool raw)
 {
-	*content = (struct smtp_content){.memory = memory};
+	smtp_content_init(content);
+	content->memory = memory;
 	content->size = raw ? memory.len : wire_size(memory);
 	content->has_size = true;
 	content->is_8bit = !bytes_is_ascii(memory);
-	buffer_init(&content->piece, PIECE_MAX);
 }
 
 void
 smtp_content_of_function(struct smtp_content *content, smtp_read_fn read,
-    void *arg, uint64_t size, bool is_8bit)
+    void *arg, uint64_t size, bool is_8bit, bool can_rewind)
 {
-	*content = (struct smtp_content){
-	    .memory = BYTES_NONE,
-	    .read = read,
-	    .read_arg = arg,
-	    .size = size,
-	    .has_size = size > 0,
-	    .is_8bit = is_8bit,
-	};
-	buffer_init(&content->piece, PIECE_MAX);
+	smtp_content_init(content);
+	content->read = read;
+	content->read_arg = arg;
+	content->size = size;
+	content->has_size = size > 0;
+	content->is_8bit = is_8bit;
+	content->can_rewind = can_rewind;
 }
 
 void
@@ -61,25 +67,67 @@ smtp_content_keep_as_is(struct smtp_content *content)
 		content->size = content->memory.len;
 }
 
-bool
-smtp_content_convert(struct smtp_content *content, struct error *error)
-{
-	struct dot_encoder encoder;
+/* ---- reading ---- */
 
-	dot_encoder_init(&encoder);
-	body_init(&content->body);
-	content->is_converted = true;
-	buffer_init(&content->body.memory, (size_t)content->size);
-	dot_encode(&encoder, content->memory, false, &content->body.memory);
-	dot_encode_end(&encoder, false, &content->body.memory);
-	content->body.len = content->body.memory.len;
-	if (!mime_open(&content->body, false, &content->mime, error))
-		return false;
-	if (mime_answer(content->mime) == MIME_REFUSE)
+/* Up to len octets of the function's, kept where they have to be. */
+static bool
+read_function(struct smtp_content *content, struct bytes *out_stretch,
+    bool *out_last, struct error *error)
+{
+	buffer_empty(&content->piece);
+	char *room = buffer_reserve(&content->piece, STRETCH);
+	content->is_begun = true;
+	const int64_t len = content->read(content->read_arg, room, STRETCH);
+	if (len < 0 || len > (int64_t)STRETCH)
 		return error_set(
-		    error, ERROR_DATA, "%s", mime_why(content->mime));
-	content->is_8bit = false;
-	return mime_size(content->mime, &content->size, error);
+		    error, ERROR_SYSTEM, "cannot read the message");
+	*out_stretch = bytes_make(room, (size_t)len);
+	*out_last = len == 0;
+	content->is_read = len == 0;
+	content->offset += (uint64_t)len;
+	return !content->is_kept ||
+	    smtp_spool_append(&content->spool, *out_stretch, error);
+}
+
+/* What was read before. */
+static bool
+read_kept(struct smtp_content *content, struct bytes *out_stretch,
+    bool *out_last, struct error *error)
+{
+	size_t len = 0;
+
+	buffer_empty(&content->piece);
+	char *room = buffer_reserve(&content->piece, STRETCH);
+	if (!smtp_spool_read(
+		&content->spool, content->offset, room, STRETCH, &len, error))
+		return false;
+	content->offset += len;
+	*out_stretch = bytes_make(room, len);
+	*out_last = content->is_read && content->offset == content->spool.len;
+	return true;
+}
+
+static bool
+read_memory(
+    struct smtp_content *content, struct bytes *out_stretch, bool *out_last)
+{
+	*out_stretch = bytes_first(
+	    bytes_from(content->memory, (size_t)content->offset), STRETCH);
+	content->offset += out_stretch->len;
+	*out_last = content->offset == content->memory.len;
+	return true;
+}
+
+static bool
+next_given(struct smtp_content *content, struct bytes *out_stretch,
+    bool *out_last, struct error *error)
+{
+	if (content->read == NULL)
+		return read_memory(content, out_stretch, out_last);
+	if (content->is_kept &&
+	    (content->is_read || content->offset < content->spool.len))
+		return read_kept(content, out_stretch, out_last, error);
+	return read_function(content, out_stretch, out_last, error);
 }
 
 static bool
@@ -89,22 +137,9 @@ next_converted(struct smtp_content *content, struct bytes *out_stretch,
 	buffer_empty(&content->piece);
 	if (!mime_read(content->mime, &content->piece, out_last, error))
 		return false;
+	if (content->piece.overflowed)
+		return error_set(error, ERROR_LIMIT, "a header is too large");
 	*out_stretch = buffer_bytes(&content->piece);
-	return true;
-}
-
-static bool
-next_read(struct smtp_content *content, struct bytes *out_stretch,
-    bool *out_last, struct error *error)
-{
-	buffer_empty(&content->piece);
-	char *room = buffer_reserve(&content->piece, STRETCH);
-	const int64_t len = content->read(content->read_arg, room, STRETCH);
-	if (len < 0 || len > (int64_t)STRETCH)
-		return error_set(
-		    error, ERROR_SYSTEM, "cannot read the message");
-	*out_stretch = bytes_make(room, (size_t)len);
-	*out_last = len == 0;
 	return true;
 }
 
@@ -114,13 +149,106 @@ smtp_content_next(struct smtp_content *content, struct bytes *out_stretch,
 {
 	if (content->mime != NULL)
 		return next_converted(content, out_stretch, out_last, error);
-	if (content->read != NULL)
-		return next_read(content, out_stretch, out_last, error);
-	*out_stretch =
-	    bytes_first(bytes_from(content->memory, content->offset), STRETCH);
-	content->offset += out_stretch->len;
-	*out_last = content->offset == content->memory.len;
-	return true;
+	return next_given(content, out_stretch, out_last, error);
+}
+
+bool
+smtp_content_keep(struct smtp_content *content, struct error *error)
+{
+	const bool is_at_hand = content->read == NULL ||
+	    content->mime != NULL || content->can_rewind || content->is_kept;
+
+	if (is_at_hand || content->is_begun)
+		return true;
+	content->is_kept = smtp_spool_open(&content->spool, error);
+	return content->is_kept;
+}
+
+bool
+smtp_content_restart(struct smtp_content *content)
+{
+	content->offset = 0;
+	if (content->mime != NULL) {
+		mime_rewind(content->mime);
+		return true;
+	}
+	if (content->read == NULL || content->is_kept || !content->is_begun)
+		return true;
+	if (!content->can_rewind)
+		return false;
+	content->is_begun = false;
+	content->is_read = false;
+	return content->read(content->read_arg, NULL, 0) == 0;
+}
+
+/* ---- conversion ---- */
+
+/* All of the function's with CRLF line ends, into a file. */
+static bool
+spool_lines(struct smtp_content *content, struct error *error)
+{
+	struct dot_encoder encoder;
+	struct bytes stretch = BYTES_NONE;
+	struct buffer lines;
+	bool is_last = false;
+	bool ok = smtp_spool_open(&content->spool, error);
+
+	dot_encoder_init(&encoder);
+	buffer_init(&lines, 2 * STRETCH + 2);
+	while (ok && !is_last) {
+		ok = read_function(content, &stretch, &is_last, error);
+		buffer_empty(&lines);
+		if (ok)
+			dot_encode(&encoder, stretch, false, &lines);
+		if (ok && is_last)
+			dot_encode_end(&encoder, false, &lines);
+		ok = ok &&
+		    smtp_spool_append(
+			&content->spool, buffer_bytes(&lines), error);
+	}
+	buffer_clear(&lines);
+	content->body.len = content->spool.len;
+	content->body.fd = smtp_spool_take(&content->spool);
+	content->body.owns_fd = content->body.fd >= 0;
+	return ok;
+}
+
+static void
+copy_lines(struct smtp_content *content)
+{
+	struct dot_encoder encoder;
+
+	dot_encoder_init(&encoder);
+	buffer_init(
+	    &content->body.memory, (size_t)wire_size(content->memory) + 2);
+	dot_encode(&encoder, content->memory, false, &content->body.memory);
+	dot_encode_end(&encoder, false, &content->body.memory);
+	content->body.len = content->body.memory.len;
+}
+
+enum smtp_content_conversion
+smtp_content_convert(
+    struct smtp_content *content, const char **out_status, struct error *error)
+{
+	body_init(&content->body);
+	content->is_converted = true;
+	if (content->read == NULL)
+		copy_lines(content);
+	else if (!spool_lines(content, error))
+		return SMTP_CONTENT_UNREADABLE;
+	if (!mime_open(&content->body, false, &content->mime, error))
+		return SMTP_CONTENT_UNREADABLE;
+	if (mime_answer(content->mime) == MIME_REFUSE) {
+		*out_status = mime_status(content->mime);
+		(void)error_set(
+		    error, ERROR_DATA, "%s", mime_why(content->mime));
+		return SMTP_CONTENT_UNFIT;
+	}
+	content->is_8bit = false;
+	content->has_size = true;
+	return mime_size(content->mime, &content->size, error)
+	    ? SMTP_CONTENT_CONVERTED
+	    : SMTP_CONTENT_UNREADABLE;
 }
 
 void
@@ -129,7 +257,7 @@ smtp_content_clear(struct smtp_content *content)
 	mime_free(content->mime);
 	if (content->is_converted)
 		body_clear(&content->body);
+	smtp_spool_clear(&content->spool);
 	buffer_clear(&content->piece);
-	*content = (struct smtp_content){.memory = BYTES_NONE};
-	buffer_init(&content->piece, PIECE_MAX);
+	smtp_content_init(content);
 }

@@ -1,148 +1,14 @@
 #include "base/memory.h"
 #include "lib/smtp_order.h"
 #include "lib/smtp_param.h"
+#include "lib/smtp_split.h"
 #include "smtp/extensions.h"
 #include "smtp/idn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what comes of it ---- */
-
-static enum smtp_stage
-stage_of(const struct smtp_client_event *event)
-{
-	return smtp_last_stage_of(event->outcome.phase);
-}
-
-static void
-note_recipient(struct smtp *session, const struct smtp_client_event *event)
-{
-	const struct smtp_outcome *outcome = &event->outcome;
-
-	smtp_last_set_result(
-	    session, &session->results[event->recipient], outcome);
-	session->mail.is_sent = true;
-	if (outcome->phase == SMTP_PHASE_RCPT && outcome->code / 100 == 2)
-		session->accepted++;
-}
-
-/* Every recipient that was not refused, or not heard of, has this outcome. */
-static void
-note_done(struct smtp *session, const struct smtp_outcome *outcome)
-{
-	for (size_t i = 0; i < session->results_len; i++) {
-		struct smtp_result *result = &session->results[i];
-		const bool is_open = result->code == 0 ||
-		    (result->stage == SMTP_S_RCPT && result->cls == SMTP_C_OK);
-		if (is_open)
-			smtp_last_set_result(session, result, outcome);
-	}
-}
-
-static bool
-hear(struct smtp *session, const struct smtp_client_event *event)
-{
-	if (event->kind == SMTP_CLIENT_RECIPIENT) {
-		note_recipient(session, event);
-		return true;
-	}
-	if (event->kind == SMTP_CLIENT_DONE) {
-		note_done(session, &event->outcome);
-		session->mail.is_sent |=
-		    event->outcome.kind != SMTP_NOT_OFFERED ||
-		    stage_of(event) != SMTP_S_MAIL;
-	}
-	return false;
-}
-
-static bool
-has_any_accepted(const struct smtp *session)
-{
-	for (size_t i = 0; i < session->results_len; i++)
-		if (session->results[i].stage == SMTP_S_DOT &&
-		    session->results[i].cls == SMTP_C_OK)
-			return true;
-	return false;
-}
-
-/* The words of smtplib for where it was refused. */
-static int
-err_of_refusal(const struct smtp *session)
-{
-	switch (session->stage) {
-	case SMTP_S_MAIL:
-		return SMTP_E_SENDER;
-	case SMTP_S_RCPT:
-		return SMTP_E_RECIPIENTS;
-	case SMTP_S_DATA:
-	case SMTP_S_BODY:
-	case SMTP_S_DOT:
-		return SMTP_E_DATA;
-	case SMTP_S_CONNECT:
-	case SMTP_S_GREETING:
-	case SMTP_S_EHLO:
-	case SMTP_S_STARTTLS:
-	case SMTP_S_AUTH:
-	case SMTP_S_RSET:
-	case SMTP_S_QUIT:
-	case SMTP_S_CMD:
-		break;
-	}
-	return SMTP_E_RESPONSE;
-}
-
-static void
-reset(struct smtp *session, int err)
-{
-	(void)err; /* the first failure is what is told */
-	smtp_call_end(session, session->mail.err);
-}
-
-/* The server forgets what came to nothing, as smtplib sees to. */
-static void
-give_up(struct smtp *session, int err)
-{
-	if (session->client == NULL || !session->mail.is_sent) {
-		smtp_call_end(session, err);
-		return;
-	}
-	session->mail.err = err;
-	session->keeps_last = true;
-	smtp_link_phase(session, SMTP_PHASE_RSET, reset);
-}
-
-static void
-sent(struct smtp *session, int err)
-{
-	if (err == SMTP_OK && has_any_accepted(session))
-		smtp_call_end(session, SMTP_OK);
-	else if (err == SMTP_OK)
-		give_up(session,
-		    smtp_last_refused(session, err_of_refusal(session)));
-	else if (err == SMTP_E_NOTSUPP && session->stage == SMTP_S_RCPT)
-		give_up(session, SMTP_E_RECIPIENTS);
-	else
-		give_up(session, err);
-}
-
 /* ---- sending ---- */
-
-/* It cannot be sent here, which every recipient is told. */
-static void
-refuse(struct smtp *session, int code, const char *enhanced, const char *text)
-{
-	const struct smtp_outcome outcome = {
-	    .kind = SMTP_NOT_OFFERED,
-	    .phase = SMTP_PHASE_MAIL,
-	    .code = code,
-	    .enhanced = bytes_of(enhanced),
-	    .text = bytes_of(text),
-	};
-
-	note_done(session, &outcome);
-	smtp_call_end(session, smtp_last_keep(session, &outcome));
-}
 
 static void
 declare_size(struct smtp *session, struct mail_params *params)
@@ -153,16 +19,35 @@ declare_size(struct smtp *session, struct mail_params *params)
 	params->size_bytes = content->size;
 }
 
-/* 8-bit content: declared, or converted; false where it cannot be. */
 static bool
-declare_body(
-    struct smtp *session, struct mail_params *params, struct error *error)
+convert(struct smtp *session)
+{
+	const char *status = "";
+	struct error error;
+
+	switch (smtp_content_convert(&session->content, &status, &error)) {
+	case SMTP_CONTENT_CONVERTED:
+		return true;
+	case SMTP_CONTENT_UNFIT:
+		smtp_split_refuse(session, 554, status, error_text(&error));
+		return false;
+	case SMTP_CONTENT_UNREADABLE:
+		break;
+	}
+	smtp_call_end(session,
+	    smtp_last_fail(
+		session, SMTP_E_OS, SMTP_S_BODY, error_text(&error)));
+	return false;
+}
+
+/* 8-bit content: declared, or converted; false where it cannot be, and the call
+ * is over. */
+static bool
+declare_body(struct smtp *session, struct mail_params *params)
 {
 	struct smtp_content *content = &session->content;
 	const enum mail_body given = session->mail.given.body;
 	const bool has_8bitmime = smtp_has_extn(session, "8bitmime");
-	const bool may_convert =
-	    session->settings.convert_8bit && content->read == NULL;
 
 	if (given == MAIL_BODY_BINARYMIME) {
 		params->body = given;
@@ -176,34 +61,13 @@ declare_body(
 		params->body = MAIL_BODY_8BITMIME;
 		return true;
 	}
-	if (session->mail.raw)
+	if (session->mail.raw || session->settings.convert_8bit < 0)
 		return true; /* as smtplib: it goes out undeclared */
-	if (may_convert)
-		return smtp_content_convert(content, error);
-	return error_set(
-	    error, ERROR_DATA, "the server does not take 8-bit content");
-}
-
-/* Views of mail, which stays as it is until the call ends. */
-static void
-make_message(struct smtp *session, const struct mail_params *params)
-{
-	struct smtp_mail *mail = &session->mail;
-
-	mail->list = memory_array(mail->count, sizeof(*mail->list));
-	for (size_t i = 0; i < mail->count; i++)
-		mail->list[i] = (struct smtp_client_recipient){
-		    .address = bytes_of(mail->recipients[i]),
-		    .params = RCPT_PARAMS_NONE,
-		    .more = bytes_of(mail->more_rcpt),
-		};
-	mail->message = (struct smtp_client_message){
-	    .sender = bytes_of(mail->sender),
-	    .params = *params,
-	    .more = bytes_of(mail->more),
-	    .recipients = mail->list,
-	    .recipient_count = mail->count,
-	};
+	if (session->settings.convert_8bit > 0)
+		return convert(session);
+	smtp_split_refuse(
+	    session, 554, "5.6.3", "the server does not take 8-bit content");
+	return false;
 }
 
 static void
@@ -211,7 +75,6 @@ send_now(struct smtp *session, int err)
 {
 	struct mail_params params = MAIL_PARAMS_NONE;
 	struct smtp_param_obstacle obstacle;
-	struct error error;
 
 	if (err == SMTP_OK && !smtp_client_can_send(session->client))
 		err = smtp_last_fail(session, SMTP_E_RESPONSE, SMTP_S_EHLO,
@@ -221,18 +84,14 @@ send_now(struct smtp *session, int err)
 		return;
 	}
 	if (!smtp_param_choose(session, &params, &obstacle)) {
-		refuse(
+		smtp_split_refuse(
 		    session, obstacle.code, obstacle.enhanced, obstacle.text);
 		return;
 	}
-	if (!declare_body(session, &params, &error)) {
-		refuse(session, 554, "5.6.3", error_text(&error));
+	if (!declare_body(session, &params))
 		return;
-	}
 	declare_size(session, &params);
-	make_message(session, &params);
-	session->options.raw_lines = session->mail.raw;
-	smtp_link_message(session, hear, sent);
+	smtp_split_begin(session, &params);
 }
 
 /* ---- what is to be sent ---- */
@@ -355,8 +214,8 @@ smtp_sendmail_async(struct smtp *s, const char *from, const char *const *to,
 
 	if (!begin_call(s, to, cb, arg, &err))
 		return err;
-	smtp_content_of_function(
-	    &s->content, rd, rdarg, size_hint, (flags & SMTP_SEND_8BIT) != 0);
+	smtp_content_of_function(&s->content, rd, rdarg, size_hint,
+	    (flags & SMTP_SEND_8BIT) != 0, (flags & SMTP_SEND_REWIND) != 0);
 	return begin_mail(s, from, to, raw, mail_opts, rcpt_opts);
 }
 

@@ -114,6 +114,9 @@ take_options(struct smtp *session, const struct smtp_options *given)
 	const struct smtp_options options = known_options(given);
 	struct smtp_settings *settings = &session->settings;
 
+	const struct bytes name = bytes_of(options.local_hostname);
+	if (bytes_has_control(name) || !bytes_is_ascii(name))
+		return false;
 	smtp_session_set(&settings->local_hostname, options.local_hostname);
 	smtp_session_set(&settings->tls_name, options.tls_name);
 	smtp_session_set(&settings->tls_ca, options.tls_ca);
@@ -122,7 +125,7 @@ take_options(struct smtp *session, const struct smtp_options *given)
 	settings->ssl_ctx = options.ssl_ctx;
 	settings->lmtp = options.lmtp != 0;
 	settings->raw_eol = options.raw_eol != 0;
-	settings->convert_8bit = options.convert_8bit != 0;
+	settings->convert_8bit = options.convert_8bit;
 	settings->auth_in_clear = options.auth_in_clear != 0;
 	settings->session_ms = options.t_session;
 	set_phases(settings, &options);
@@ -146,7 +149,7 @@ new_on(struct loop *loop, bool is_foreign, const struct smtp_options *options)
 	session->is_foreign = is_foreign;
 	session->session_deadline = CLOCK_NEVER;
 	buffer_init(&session->debug.reply, (size_t)1024 * 1024);
-	smtp_content_clear(&session->content);
+	smtp_content_init(&session->content);
 	smtp_last_clear(session);
 	if (take_options(session, options))
 		return session;

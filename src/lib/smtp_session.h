@@ -13,6 +13,8 @@
  *   smtp_content.c   where content comes from
  *   smtp_param.c     parameters of MAIL and RCPT
  *   smtp_mail.c      sendmail
+ *   smtp_split.c     its transactions
+ *   smtp_spool.c     content on disk
  *   smtp_atrn.c      the roles turned
  *   smtp_trace.c     the lines of smtp_set_debug()
  *
@@ -60,7 +62,7 @@ struct smtp_settings {
 	bool lmtp;
 	bool chunking;
 	bool raw_eol;
-	bool convert_8bit;
+	int convert_8bit;
 	bool auth_in_clear;
 	unsigned default_port; /* 0: by protocol */
 	int64_t timeout_ms;    /* smtp_set_timeout(); 0: not called */
@@ -95,8 +97,14 @@ struct smtp_mail {
 	bool raw;
 	struct smtp_client_message message;
 	struct smtp_client_recipient *list; /* owned; views of recipients */
+	size_t *places;                     /* of list in recipients; owned */
+	unsigned char *states;              /* smtp_split.c; owned */
 	bool is_sent;                       /* anything of it */
-	int err; /* to be told when the RSET is over */
+	bool is_accepted;                   /* a RCPT of this transaction */
+	bool is_left;      /* some recipient is for another one */
+	bool may_go_on;    /* this one was no end of all */
+	bool is_delivered; /* to someone */
+	int err;           /* to be told when the RSET is over */
 };
 
 struct smtp {

@@ -102,8 +102,9 @@ Test(mail, is_sent)
 			   "\n" OK DATA OK NOOP,
 		three, SMTP_OK, 250, SMTP_S_DOT, SMTP_C_OK, "PTO"},
 	    {"552 behind an accepted one",
-		START RCPT "\n" OK RCPT "\nS:552 too many\n" DATA OK NOOP, two,
-		SMTP_OK, 250, SMTP_S_DOT, SMTP_C_OK, "OT"},
+		START RCPT "\n" OK RCPT "\nS:552 too many\n" DATA OK MAIL
+			   "\n" OK RCPT "b@y>\n" OK DATA OK NOOP,
+		two, SMTP_OK, 250, SMTP_S_DOT, SMTP_C_OK, "OO"},
 	};
 
 	CHECK(rows);

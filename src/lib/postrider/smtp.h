@@ -121,12 +121,14 @@ typedef struct smtp_options {
 	const char *tls_name; /* that the certificate carries; NULL: the host */
 	int lmtp;             /* LHLO, and a reply for each recipient */
 	smtp_case verbs;
-	int pipelining;   /* 0 and 1: where offered; -1: never */
-	int chunking;     /* 1: BDAT where offered; 0: for BODY=BINARYMIME */
-	int convert_8bit; /* 1: quoted-printable or base64 where 8BITMIME is not
-			     offered; else such a message is refused */
-	int raw_eol;      /* 1: bodies as they are, but for the dots, where the
-			     call's fix_eol is 0 */
+	int pipelining; /* 0 and 1: where offered; -1: never */
+	int chunking;   /* 1: BDAT where offered; 0: for BODY=BINARYMIME */
+	/* 8-bit content where 8BITMIME is not offered.  0: it is refused; 1:
+	 * quoted-printable or base64, but for what is signed or encrypted,
+	 * which is refused; -1: as smtplib, it goes out as it is. */
+	int convert_8bit;
+	int raw_eol; /* 1: bodies as they are, but for the dots, where the
+			call's fix_eol is 0 */
 	/* Milliseconds; 0: the default of RFC 5321 4.5.3.2; -1: none.  t_block:
 	 * without progress; t_session: all from connecting on, 0: none. */
 	int64_t t_connect, t_greeting, t_ehlo, t_mail, t_rcpt, t_data, t_block,
@@ -155,7 +157,8 @@ typedef void (*smtp_done_fn)(smtp *s, int err, void *arg);
 /* line: without its end; valid for the call. */
 typedef void (*smtp_debug_fn)(void *arg, const char *line);
 /* Fill buf with up to cap octets: returns how many, 0 at the end, -1 where it
- * failed.  It must neither wait long nor use the session. */
+ * failed.  It must neither wait long nor use the session.  See SMTP_SEND_REWIND
+ * for buf NULL. */
 typedef int64_t (*smtp_read_fn)(void *arg, void *buf, size_t cap);
 /* Write the response to the challenge to out, all of it raw, not base64:
  * returns its length, -1 to give up.  chal NULL asks for the initial response;
@@ -299,9 +302,14 @@ char *smtp_param_notify(int when);
 
 /*
  * EHLO where need be, MAIL, RCPT, DATA.  to: ending in NULL, at least one.
- * SMTP_OK: at least one recipient was accepted, and so was the message.  The
- * session stays usable whatever the result, unless the connection is lost.
- * 8-bit content is declared by BODY=8BITMIME where that is offered.
+ * SMTP_OK: at least one recipient was accepted, and so was the message; the
+ * results tell which.  The session stays usable whatever the result, unless the
+ * connection is lost.  8-bit content is declared by BODY=8BITMIME where that is
+ * offered.
+ *
+ * More than 100 recipients, or than the server's LIMITS, go in several
+ * transactions, and so do those that were too many (452 or 552 behind accepted
+ * ones): some may have their message where others have not.
  */
 int smtp_sendmail(smtp *s, const char *from, const char *const *to,
     const void *msg, size_t n, int fix_eol, const char *const *mail_opts,
@@ -309,8 +317,15 @@ int smtp_sendmail(smtp *s, const char *from, const char *const *to,
 /* Flags. */
 #define SMTP_SEND_8BIT 1 /* the content has octets above 0x7f */
 #define SMTP_SEND_RAW  2 /* as fix_eol 0 */
-/* The content out of rd, in constant memory and never converted.  size_hint:
- * octets with CRLF line ends, for SIZE; 0: unknown. */
+/* The function can begin again: asked with buf NULL and cap 0 it returns 0, and
+ * then gives the same content. */
+#define SMTP_SEND_REWIND 4
+/*
+ * The content out of rd, in constant memory.  size_hint: octets with CRLF line
+ * ends, for SIZE; 0: unknown.  What has to be converted, or is needed for a
+ * second transaction and cannot be rewound, lies in a file without a name in
+ * $TMPDIR or /tmp meanwhile.
+ */
 int smtp_sendmail_fn(smtp *s, const char *from, const char *const *to,
     smtp_read_fn rd, void *arg, uint64_t size_hint, int flags,
     const char *const *mail_opts, const char *const *rcpt_opts);
