@@ -44,8 +44,7 @@ struct hostile_server {
 	unsigned visits[HOSTILE_STAGE_COUNT];
 	struct wire_watch *watch;
 	bool is_secure;
-	bool is_shaking; /* what is heard is no SMTP */
-	bool is_good;    /* MAIL was taken */
+	bool is_good; /* MAIL was taken */
 	unsigned recipients;
 
 	/* What is asked afterwards. */
@@ -105,8 +104,7 @@ fill(struct hostile_server *server)
 		return false;
 	}
 	const struct bytes octets = bytes_make(server->ahead, (size_t)count);
-	if (!server->is_shaking)
-		wire_watch_sent(server->watch, octets);
+	wire_watch_sent(server->watch, octets);
 	keep(&server->heard, octets);
 	if (!server->is_secure)
 		keep(&server->clear, octets);
@@ -291,7 +289,6 @@ shake_hands(struct hostile_server *server)
 		return;
 	}
 	/* Once the client has begun. */
-	server->is_shaking = true;
 	if (fill(server))
 		(void)perform(server, HOSTILE_HANDSHAKE, "");
 }
@@ -520,7 +517,6 @@ begin(struct hostile_server *server, int fd)
 	server->ahead_start = 0;
 	server->ahead_len = 0;
 	server->is_secure = false;
-	server->is_shaking = false;
 	server->is_good = false;
 	memset(server->visits, 0, sizeof(server->visits));
 	server->watch = wire_watch_new(server->options.allowed);

@@ -1,14 +1,22 @@
 #include "lib/library_scene.h"
 
 #include "lib/loop_until.h"
+#include "lib/wire_watch.h"
 
 void
 library_scene_begin(struct library_scene *scene, const char *script,
     const struct smtp_options *options,
     const struct script_options *server_options)
 {
+	struct script_options where = {0};
+
+	if (server_options != NULL)
+		where = *server_options;
+	/* Line ends as they are were asked for. */
+	if (options != NULL && options->raw_eol)
+		where.allowed |= WIRE_FAULT_BIT(WIRE_BARE_NEWLINE);
 	scene->descriptors = open_descriptors();
-	scene->server = script_server_new(script, server_options);
+	scene->server = script_server_new(script, &where);
 	scene->session = smtp_new(options);
 	cr_assert_not_null(scene->session);
 }

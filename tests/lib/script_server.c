@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "lib/wire_watch.h"
 #include "net/socket_address.h"
 
 #include <criterion/criterion.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define HEARD_MAX ((size_t)64 * 1024 * 1024)
+#define AHEAD_MAX ((size_t)4096)
 
 struct script_server {
 	const char *script;
@@ -28,6 +30,10 @@ struct script_server {
 	SSL *ssl;
 	pthread_t thread;
 	bool is_joined;
+	char ahead[AHEAD_MAX]; /* read, not yet heard */
+	size_t ahead_start;
+	size_t ahead_len;
+	struct wire_watch *watch;
 	struct buffer heard;
 	char *heard_text;
 	size_t said;
@@ -69,6 +75,7 @@ say(struct script_server *server, struct bytes octets)
 	if (is_last)
 		octets = bytes_first(octets, max - server->said);
 	server->said += octets.len;
+	wire_watch_said(server->watch, octets);
 	if (server->ssl != NULL && octets.len > 0)
 		(void)SSL_write(server->ssl, octets.data, (int)octets.len);
 	else if (octets.len > 0)
@@ -77,21 +84,43 @@ say(struct script_server *server, struct bytes octets)
 		hang_up(server);
 }
 
+/* False at the end. */
+static bool
+fill(struct script_server *server)
+{
+	const size_t max = server->options.reads_max;
+	size_t room = AHEAD_MAX;
+
+	if (server->fd < 0)
+		return false;
+	/* What lies beyond a cut is not read. */
+	if (max > 0 && max - server->heard.len < room)
+		room = max - server->heard.len;
+	const ssize_t count = server->ssl != NULL
+	    ? SSL_read(server->ssl, server->ahead, (int)room)
+	    : recv(server->fd, server->ahead, room, 0);
+	if (count <= 0) {
+		wire_watch_closed(server->watch, true);
+		hang_up(server);
+		return false;
+	}
+	server->ahead_start = 0;
+	server->ahead_len = (size_t)count;
+	wire_watch_sent(
+	    server->watch, bytes_make(server->ahead, server->ahead_len));
+	return true;
+}
+
 /* One octet; -1 at the end. */
 static int
 hear(struct script_server *server)
 {
 	const size_t max = server->options.reads_max;
-	char c = 0;
 
-	if (server->fd < 0)
+	if (server->fd < 0 ||
+	    (server->ahead_start == server->ahead_len && !fill(server)))
 		return -1;
-	const ssize_t count = server->ssl != NULL ? SSL_read(server->ssl, &c, 1)
-						  : recv(server->fd, &c, 1, 0);
-	if (count <= 0) {
-		hang_up(server);
-		return -1;
-	}
+	const char c = server->ahead[server->ahead_start++];
 	buffer_append_char(&server->heard, c);
 	if (max > 0 && server->heard.len >= max)
 		hang_up(server);
@@ -191,7 +220,9 @@ shake_hands(struct script_server *server)
 		return;
 	server->ssl = SSL_new(server->ssl_ctx);
 	SSL_set_fd(server->ssl, server->fd);
-	if (SSL_accept(server->ssl) != 1)
+	if (SSL_accept(server->ssl) == 1)
+		wire_watch_secured(server->watch);
+	else
 		hang_up(server);
 }
 
@@ -277,6 +308,17 @@ listen_on(struct script_server *server, const char *where)
 	    server->host, (const struct sockaddr *)&bound, len);
 }
 
+static unsigned
+allowed_faults(const struct script_options *options)
+{
+	const unsigned by_hand = WIRE_FAULT_BIT(WIRE_OUT_OF_TURN) |
+	    WIRE_FAULT_BIT(WIRE_BEHIND_REFUSAL) |
+	    WIRE_FAULT_BIT(WIRE_NOT_OFFERED) | WIRE_FAULT_BIT(WIRE_LONG_LINE);
+
+	return options->allowed | WIRE_FAULT_BIT(WIRE_NO_QUIT) |
+	    (options->is_strict ? 0 : by_hand);
+}
+
 struct script_server *
 script_server_new(const char *script, const struct script_options *options)
 {
@@ -287,6 +329,7 @@ script_server_new(const char *script, const struct script_options *options)
 		server->options = *options;
 	server->fd = -1;
 	buffer_init(&server->heard, HEARD_MAX);
+	server->watch = wire_watch_new(allowed_faults(&server->options));
 	if (server->options.certificate != NULL) {
 		const char *path = server->options.certificate;
 		server->ssl_ctx = SSL_CTX_new(TLS_server_method());
@@ -318,6 +361,9 @@ script_server_join(struct script_server *server)
 	}
 	server->is_joined = true;
 	cr_expect_null(server->problem, "%s", server->problem);
+	char *faults = wire_watch_text(server->watch);
+	cr_expect_str_empty(faults, "%s", faults);
+	free(faults);
 	return server->heard_text;
 }
 
@@ -341,6 +387,7 @@ script_server_free(struct script_server *server)
 	if (server->options.socket != NULL)
 		unlink(server->options.socket);
 	SSL_CTX_free(server->ssl_ctx);
+	wire_watch_free(server->watch);
 	buffer_clear(&server->heard);
 	free(server->heard_text);
 	free(server->problem);

@@ -29,6 +29,12 @@ struct script_options {
 	size_t says_max;
 	size_t reads_max;
 	bool is_cut; /* on its way: lines may end anywhere */
+	/* Faults of the client that are none here, see wire_watch.h; closing
+	 * without QUIT never is. */
+	unsigned allowed;
+	/* What the client says, and when, is judged as well as its form: not
+	 * where the test leads the session itself, command by command. */
+	bool is_strict;
 };
 
 /* script and options are borrowed; options may be NULL. */
@@ -37,7 +43,8 @@ struct script_server *script_server_new(
 /* "127.0.0.1:2525", or the path. */
 const char *script_server_host(const struct script_server *server);
 /* Wait until the connection is over.  What was read, a string; borrowed.  The
- * test fails where a line was not as scripted, unless lines were cut. */
+ * test fails where a line was not as scripted, unless lines were cut, and where
+ * the client did what none may do. */
 const char *script_server_join(struct script_server *server);
 size_t script_server_said(const struct script_server *server);
 size_t script_server_heard(const struct script_server *server);

@@ -107,6 +107,8 @@ struct wire_watch {
 	bool is_lmtp;
 	bool has_quit;
 	bool is_tls_due;
+	bool is_begun;      /* an octet has come since it might be TLS */
+	bool is_ciphertext; /* a handshake is under way */
 
 	/* The transaction. */
 	bool is_mail_open;
@@ -228,6 +230,7 @@ answer(struct wire_watch *watch, enum verb verb, int code)
 		return;
 	case VERB_STARTTLS:
 		watch->is_tls_due = is_good;
+		watch->is_begun = !is_good;
 		return;
 	case VERB_AUTH:
 		if (code / 100 == 3)
@@ -381,6 +384,8 @@ check_turn(
 {
 	const bool is_group = offers(watch, "PIPELINING");
 
+	if (watch->is_tls_due)
+		note(watch, WIRE_OUT_OF_TURN, line);
 	if (watch->pending_count > 0 &&
 	    (!is_group || watch->pending[watch->pending_count - 1]->is_last))
 		note_order(watch, WIRE_OUT_OF_TURN, line);
@@ -468,7 +473,8 @@ take_content_line(struct wire_watch *watch, struct bytes line)
 		note(watch, WIRE_UNSTUFFED_DOT, line);
 	if (watch->line_len > CONTENT_MAX + stuffed + strlen("\r\n"))
 		note(watch, WIRE_LONG_LINE, line);
-	if (!watch->is_8bit && !bytes_is_ascii(line))
+	/* Without MAIL there is nothing to declare it by. */
+	if (!watch->is_8bit && watch->is_mail_open && !bytes_is_ascii(line))
 		note(watch, WIRE_UNDECLARED_8BIT, line);
 }
 
@@ -521,10 +527,22 @@ take_octet(struct wire_watch *watch, char c)
 		take_line(watch);
 }
 
+/* A TLS handshake, where one may be? */
+static bool
+is_hello(struct wire_watch *watch, char first)
+{
+	const bool may_be = !watch->is_begun;
+
+	watch->is_begun = true;
+	return may_be && first == 0x16;
+}
+
 void
 wire_watch_sent(struct wire_watch *watch, struct bytes octets)
 {
-	while (octets.len > 0) {
+	if (octets.len > 0 && is_hello(watch, octets.data[0]))
+		watch->is_ciphertext = true;
+	while (octets.len > 0 && !watch->is_ciphertext) {
 		if (watch->reading != READING_CHUNK) {
 			take_octet(watch, octets.data[0]);
 			octets = bytes_from(octets, 1);
@@ -572,6 +590,7 @@ wire_watch_secured(struct wire_watch *watch)
 	if (watch->line.len > 0 || watch->pending_count > 1)
 		note(watch, WIRE_OUT_OF_TURN, buffer_bytes(&watch->line));
 	watch->is_tls_due = false;
+	watch->is_ciphertext = false;
 	buffer_empty(&watch->keywords);
 	end_transaction(watch);
 }
@@ -580,9 +599,10 @@ void
 wire_watch_closed(struct wire_watch *watch, bool by_client)
 {
 	const bool is_amiss = watch->is_nonsense || watch->is_closing ||
-	    watch->is_tls_due || watch->code_count > 0 ||
-	    watch->reply_code != 0 || watch->pending_count > 0 ||
-	    watch->reply_line.len > 0 || watch->reading != READING_COMMANDS;
+	    watch->is_ciphertext || watch->is_tls_due ||
+	    watch->code_count > 0 || watch->reply_code != 0 ||
+	    watch->pending_count > 0 || watch->reply_line.len > 0 ||
+	    watch->reading != READING_COMMANDS;
 
 	if (by_client && !watch->has_quit && !is_amiss)
 		note(watch, WIRE_NO_QUIT, BYTES_NONE);

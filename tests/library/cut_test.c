@@ -107,6 +107,7 @@ run(const struct hostile_scene *hostile, const struct channel *channel,
 	    hostile_scene_options(hostile, channel->channel);
 
 	server.certificate = hostile->certificate;
+	server.is_strict = true;
 	library_scene_begin(scene, channel->script, &options, &server);
 	return outcome_of(scene->session, script_server_host(scene->server));
 }
@@ -230,7 +231,9 @@ run_relayed(const struct hostile_scene *hostile, const struct channel *channel,
 	const struct smtp_options options =
 	    hostile_scene_options(hostile, channel->channel);
 	const struct script_options server = {
-	    .certificate = hostile->certificate, .is_cut = true};
+	    .certificate = hostile->certificate,
+	    .is_cut = true,
+	    .is_strict = true};
 	struct library_scene scene;
 
 	library_scene_begin(&scene, channel->script, &options, &server);

@@ -42,6 +42,15 @@ static const struct row rows[] = {
 	OPEN "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nT\nC EHLO x\n"
 	     "S 250 mx\nC QUIT\nS 221 bye\nX\n",
 	0},
+    {"a handshake",
+	OPEN "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 220 go\n"
+	     "c \x16\x03\rMAIL\nT\nC EHLO x\nS 250 mx\nC QUIT\nS 221 bye\n"
+	     "X\n",
+	0},
+    {"a handshake that fails",
+	OPEN "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 220 go\n"
+	     "c \x16\x03\rMAIL\nX\n",
+	0},
     {"a login",
 	OPEN "S 250-mx\nS 250 AUTH LOGIN\nC AUTH LOGIN\nS 334 x\nC MAIL\n"
 	     "S 235 ok\nC QUIT\nS 221 bye\nX\n",
@@ -68,6 +77,9 @@ static const struct row rows[] = {
 	GROUPS "C MAIL FROM:<x@y>\nC RCPT TO:<a@y>\nC DATA\nC hi\n",
 	BIT(OUT_OF_TURN)},
     {"behind the dot", DATA "C hi\nC .\nC MAIL FROM:<b@y>\n", BIT(OUT_OF_TURN)},
+    {"in clear behind STARTTLS",
+	OPEN "S 250-mx\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nC EHLO x\n",
+	BIT(OUT_OF_TURN)},
     {"MAIL twice", NOTHING MAIL MAIL, BIT(OUT_OF_TURN)},
     {"MAIL refused", NOTHING "C MAIL FROM:<x@y>\nS 550 no\n" RCPT,
 	BIT(BEHIND_REFUSAL)},
