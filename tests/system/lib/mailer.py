@@ -1,7 +1,9 @@
-"""libpostrider's client at work: lib/mailer.c, run against a server."""
+"""Our client at work, run against a server: lib/mailer.c, for the library, and
+postrider smtp."""
 
 import ast
 import functools
+import json
 import os
 import re
 import subprocess
@@ -22,36 +24,18 @@ def _program():
             os.path.join(os.path.dirname(__file__), "mailer.c"), "-lssl")
 
 
-class Told:
-    """What a run said."""
+class Dialogue:
+    """What a program said and got to hear, told as smtplib does."""
 
     def __init__(self, result):
         self.status = result.returncode
         self.lines = result.stdout.decode(errors="replace").splitlines()
         self.trace = result.stderr.decode(errors="replace").splitlines()
-        assert self.status in (0, 1), self.trace[-20:]
 
     def __str__(self):
-        return "%s; %s" % (" / ".join(self.lines),
-                           " / ".join(line[:200] for line in self.trace[-20:]))
-
-    @property
-    def mails(self):
-        """What became of each: the error, 0 for none."""
-        return [int(line.split()[1]) for line in self.lines
-                if line.startswith("mail ")]
-
-    @property
-    def recipients(self):
-        """[(code, address)] of all mails."""
-        return [(int(line.split()[1]), line.split(" ", 2)[2])
-                for line in self.lines if line.startswith("recipient ")]
-
-    @property
-    def failed(self):
-        """(error, why), or None."""
-        return next(((int(line.split()[1]), line.split(" ", 2)[2]) for line in
-                     self.lines if line.startswith("failed ")), None)
+        return "exit %d: %s; %s" % (
+            self.status, " / ".join(self.lines),
+            " / ".join(line[:200] for line in self.trace[-20:]))
 
     def sent(self, verb):
         """The commands of this verb, without their ends."""
@@ -98,39 +82,113 @@ class Told:
         return ", ".join(parts)
 
 
-def run(peer, door, *files, to=(TO,), sender=FROM, login=None, tls=None,
+class Told(Dialogue):
+    """What mailer.c says."""
+
+    def __init__(self, result):
+        super().__init__(result)
+        assert self.status in (0, 1), str(self)
+
+    @property
+    def mails(self):
+        """What became of each: the error, 0 for none."""
+        return [int(line.split()[1]) for line in self.lines
+                if line.startswith("mail ")]
+
+    @property
+    def recipients(self):
+        """[(code, address)] of all mails."""
+        return [(int(line.split()[1]), line.split(" ", 2)[2])
+                for line in self.lines if line.startswith("recipient ")]
+
+    @property
+    def failed(self):
+        """(error, why), or None."""
+        return next(((int(line.split()[1]), line.split(" ", 2)[2]) for line in
+                     self.lines if line.startswith("failed ")), None)
+
+
+class ToolTold(Dialogue):
+    """What postrider smtp says."""
+
+    def __init__(self, result):
+        super().__init__(result)
+        self.json = json.loads(self.lines[0]) if self.lines else None
+        assert self.json and self.json["exit"] == self.status, str(self)
+
+    @property
+    def recipients(self):
+        """[(code, address)] of all letters."""
+        return [(each["code"], each["addr"]) for letter in self.json["letters"]
+                for each in letter["recipients"]]
+
+
+def _way(peer, door, login, tls, password, authority, name):
+    """The options for a way to the peer, and what stdin is to be."""
+    options = ["--tls", tls or {"starttls": "must", "implicit": "implicit"}
+               .get(door, "off"),
+               "--ca", authority or peer.authority.file,
+               "--tls-name", name or peer.tls_name]
+    options += ["--lmtp"] if door.startswith("lmtp") else []
+    if not login:
+        return options, b""
+    options += ["--user", peer.user, "--pass-fd", "0"]
+    options += [] if login is True else ["--mech", login]
+    return options, (password or peer.password).encode() + b"\n"
+
+
+def _mail(sender, to, mail_options, recipient_options):
+    options = ["-f", sender]
+    for name, values in (("-t", to), ("--opt", mail_options),
+                         ("--ropt", recipient_options)):
+        for value in values:
+            options += [name, value]
+    return options
+
+
+def _files(texts):
+    """Their paths."""
+    folder = box.folder()
+    paths = [os.path.join(folder, "%d" % i) for i in range(len(texts))]
+    for path, octets in zip(paths, texts):
+        with open(path, "wb") as file:
+            file.write(octets)
+    return paths
+
+
+def _run(command, stdin):
+    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=90)
+
+
+def run(peer, door, *texts, to=(TO,), sender=FROM, login=None, tls=None,
         password=None, certificate=None, authority=None, name=None,
         mail_options=(), recipient_options=(), flags=()):
-    """Send the octets of each of files in one session through the peer's door.
+    """Send each of texts, octets, in one session through the peer's door.
 
     login        True lets the library choose among mechanisms, a text names one
     certificate  a file with our certificate and its key
     """
-    command = [_program(), peer.doors[door], "-f", sender]
-    for recipient in to:
-        command += ["-t", recipient]
-    command += ["--tls", tls or {"starttls": "must",
-                                 "implicit": "implicit"}.get(door, "off"),
-                "--ca", authority or peer.authority.file,
-                "--tls-name", name or peer.tls_name]
-    command += ["--lmtp"] if door.startswith("lmtp") else []
-    for option in mail_options:
-        command += ["--opt", option]
-    for option in recipient_options:
-        command += ["--ropt", option]
-    command += ["--cert", certificate] if certificate else []
-    options = {}
-    if login:
-        command += ["--user", peer.user, "--pass-fd", "0"]
-        command += [] if login is True else ["--mech", login]
-        options["input"] = (password or peer.password).encode() + b"\n"
-    else:
-        options["stdin"] = subprocess.DEVNULL
-    folder = box.folder()
-    for number, octets in enumerate(files):
-        command.append(os.path.join(folder, "%d" % number))
-        with open(command[-1], "wb") as file:
-            file.write(octets)
-    return Told(subprocess.run(
-        [*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        timeout=90, **options))
+    way, stdin = _way(peer, door, login, tls, password, authority, name)
+    way += ["--cert", certificate] if certificate else []
+    return Told(_run([
+        _program(), peer.doors[door], *way, *flags,
+        *_mail(sender, to, mail_options, recipient_options),
+        *_files(texts)], stdin))
+
+
+def tool(peer, door, *texts, to=(TO,), sender=FROM, login=None, tls=None,
+         password=None, authority=None, name=None, flags=()):
+    """The same by `postrider smtp send`."""
+    way, stdin = _way(peer, door, login, tls, password, authority, name)
+    letters = [word for path in _files(texts) for word in ("-m", path)]
+    return ToolTold(_run([
+        box.program("postrider"), "smtp", "send", peer.doors[door], "-d",
+        "--json", *way, *flags, *_mail(sender, to, (), ()), *letters], stdin))
+
+
+def probe(peer, door):
+    """What `postrider smtp probe` finds."""
+    way, _ = _way(peer, door, None, None, None, None, None)
+    return ToolTold(_run([box.program("postrider"), "smtp", "probe",
+                          peer.doors[door], "--json", *way], b""))

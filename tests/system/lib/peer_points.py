@@ -3,6 +3,7 @@
 A script that names a server's class here is a test of it:
 
     peer_points.add(exim.Exim)
+    tool_points.add(exim.Exim)
     relay_points.add(exim.Exim)
     tap.run(with_guest=True, layers=["exim"])
 
