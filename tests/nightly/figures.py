@@ -16,11 +16,9 @@ class Figures:
     notes: dict = dataclasses.field(default_factory=dict)
 
     def complain(self, world, wrong):
-        log = [line[:200] for line in world.daemon.log().splitlines()
-               if ": debug: " not in line]
         self.complaints.append("seed %d, %s: %s\n%s\n%s" % (
             world.seed, world.shape, world.what, "\n".join(wrong),
-            "\n".join(log[-40:])))
+            world.log()))
 
     def note(self, key, count=1):
         self.notes[key] = self.notes.get(key, 0) + count

@@ -10,10 +10,12 @@
  *   SHIM_TIMES   how many calls from there on (1)
  *   SHIM_EVERY   of these, every so many (1)
  *   SHIM_ONLY    names of calls, a comma between, that alone count
- *   SHIM_DO      "kill-before" or "kill-after" the call, by SIGKILL; "short":
- *                half of it is done; the number of an errno: it is not done;
- *                "lose": a sync that fails with EIO, and what was written since
- *                the one before it is gone, as a kernel does it
+ *   SHIM_DO      kill-before, kill-after  SIGKILL, then or when it is done
+ *                signal-NUMBER            comes before it is done
+ *                short                    half of it is done
+ *                lose                     a sync fails with EIO, and what was
+ *                                         written since the one before is gone
+ *                NUMBER                   of an errno: it fails with that
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,6 +53,7 @@ enum deed {
 	DEED_NONE,
 	DEED_KILL_BEFORE,
 	DEED_KILL_AFTER,
+	DEED_SIGNAL,
 	DEED_SHORT,
 	DEED_LOSE,
 	DEED_FAIL
@@ -102,13 +105,17 @@ read_deed(const char *text)
 		plan.deed = DEED_KILL_BEFORE;
 	else if (strcmp(text, "kill-after") == 0)
 		plan.deed = DEED_KILL_AFTER;
+	else if (strncmp(text, "signal-", 7) == 0)
+		plan.deed = DEED_SIGNAL;
 	else if (strcmp(text, "short") == 0)
 		plan.deed = DEED_SHORT;
 	else if (strcmp(text, "lose") == 0)
 		plan.deed = DEED_LOSE;
 	else
 		plan.deed = DEED_FAIL;
-	plan.number = (int)strtol(text, NULL, 10);
+	if (plan.deed == DEED_SIGNAL)
+		text += 7;
+	plan.number = (int)strtol(text, NULL, 10); /* where there is one */
 }
 
 static void
@@ -223,6 +230,8 @@ look(const char *call, const char *path)
 	}
 	if (plan.deed == DEED_KILL_BEFORE)
 		die();
+	if (plan.deed == DEED_SIGNAL)
+		(void)syscall(SYS_kill, syscall(SYS_getpid), plan.number);
 	return plan.deed;
 }
 

@@ -32,6 +32,11 @@ class Plan:
         self.where, self.at, self.do, self.only = where, at, do, only
         self.times, self.every = times, every
 
+    @property
+    def fails(self):
+        """Calls fail: not what ends the program."""
+        return self.do == "lose" or hasattr(errno, self.do)
+
     def __str__(self):
         return "%s at call %d of %s%s%s" % (
             self.do, self.at, ",".join(self.only) or "all",

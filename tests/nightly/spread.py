@@ -62,6 +62,13 @@ def _show(complaints, total):
             print("# " + complaint.replace("\n", "\n# "), flush=True)
 
 
+def needs(why_not):
+    """Exit where it cannot run."""
+    if why_not:
+        print(why_not)
+        sys.exit(77)
+
+
 def end(total):
     """Say all of it, and exit."""
     for key in sorted(total.notes):

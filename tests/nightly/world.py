@@ -9,11 +9,13 @@ What is promised is counted, not believed: a letter is accepted when its sender
 was told so (250, exit 0, a file that lies whole in the drop directory).
 """
 
+import math
 import os
 import random
 import re
 import signal
 import smtplib
+import tempfile
 import threading
 import time
 
@@ -25,6 +27,8 @@ SENDER = "me@site.example"
 # So long before a daemon's death an outcome is durable: the committer's
 # patience is 20 ms, and the rest is for a machine that has no time for it.
 DURABLE_SECONDS = 5
+# Files of a daemon that would not lie where its queue is.
+OUTSIDE = ("log", "smtp.sock", "admin.sock")
 SHAPES = {
     # What the queue has of segments, and how long letters are: (all, large).
     "small": ('segment_size = "64M"; inline_limit = "4K";', 300, 9000),
@@ -91,11 +95,24 @@ class Upstream(sink.Sink):
             self.running -= hasattr(session, "life")
         super().forget(session)
 
+    def reopen(self):
+        """Be there, after a close() or not."""
+        if self._listener is None:
+            self.open()
+
+    def forget_all(self):
+        """As if nothing had happened yet."""
+        self.messages.clear()
+        self.known.clear()
+        self.faults.clear()
+
     def finish(self):
         """Nobody is left of those who were connected: all they said is read.
 
         They are taken in order, so that we come behind all of them.
         """
+        if self._listener is None:
+            return
         with smtplib.SMTP("127.0.0.1", self.port, "last.example") as client:
             client.noop()
         box.until(lambda: self.running == 0, "the upstream's sessions to end")
@@ -107,8 +124,13 @@ class Letter:
         self.recipient = "%s.%s@%s" % (kind, name, DOMAIN)
         self.text = letters.letter(name, body, self.recipient, SENDER)
         self.accepted = False
-        self.refusal = None
+        self.accepted_at = None
         self.lives = None       # of the daemon, from when to when it was sent
+
+
+    def accept(self):
+        self.accepted = True
+        self.accepted_at = time.monotonic()
 
 
 class Life:
@@ -132,7 +154,7 @@ class Life:
     @property
     def cannot_know(self):
         """A reply was cut, or no outcome could become durable any more."""
-        return self.hits > 0 and (
+        return self.hits > 0 and self.plan.fails and (
             self.plan.where == "net" or self.plan.times > 1)
 
     @property
@@ -141,6 +163,30 @@ class Life:
 
 
 class Daemon(relay.Relay):
+    def __init__(self, *upstreams, at=None, **settings):
+        """at: the folder to be in, on a file system that is to suffer; what
+        is not the daemon's own remains elsewhere."""
+        self.at = at
+        self.outside = box.folder()
+        before, tempfile.tempdir = tempfile.tempdir, at
+        try:
+            super().__init__(*upstreams, **settings)
+        finally:
+            tempfile.tempdir = before
+
+    def path(self, name):
+        return super().path(name) if name not in OUTSIDE else \
+            os.path.join(self.outside, name)
+
+    def configure(self, **settings):
+        super().configure(**settings)
+        with open(self.path("postrider.conf"), "r+") as file:
+            text = file.read()
+            for name in OUTSIDE:
+                text = text.replace('"%s"' % name, '"%s"' % self.path(name))
+            file.seek(0)
+            file.write(text)
+
     def launch(self, environment):
         """Whether it has become ready; else it has ended."""
         with open(self.path("log"), "ab") as log:
@@ -159,10 +205,14 @@ class Daemon(relay.Relay):
         return self.process.poll() is not None
 
     def waiting(self):
-        """Files in the drop directory, and on their way from it."""
+        """Files in the drop directory, and on their way from it.
+
+        A hidden one is not ready, and its sender was told nothing yet.
+        """
         return [name for folder in ("drop", "drop.taken")
                 if os.path.isdir(self.path(folder))
-                for name in os.listdir(self.path(folder))]
+                for name in os.listdir(self.path(folder))
+                if not name.startswith(".")]
 
     def is_idle(self):
         try:
@@ -172,18 +222,18 @@ class Daemon(relay.Relay):
 
 
 class World:
-    def __init__(self, seed, library, upstream, shape=None, more=""):
+    def __init__(self, seed, library, upstream, shape=None, at=None,
+                 limits=""):
         self.seed = seed
         self.choose = random.Random(seed)
         self.library = library
         self.upstream = upstream
-        upstream.messages.clear()
-        upstream.known.clear()
-        upstream.faults.clear()
+        upstream.forget_all()
         self.shape = shape or self.choose.choice(sorted(SHAPES))
         queue, self.size, self.large_size = SHAPES[self.shape]
         self.daemon = Daemon(relay.upstream(upstream), start=False,
-                             queue='retry = [ "50ms" ]; ' + queue, more=more)
+                             queue='retry = [ "50ms" ]; ' + queue, at=at,
+                             limits=limits)
         self.letters = {}
         self.lives = []
         self.lock = threading.Lock()
@@ -196,8 +246,7 @@ class World:
     def where(self):
         """For a plan: the folders whose files matter."""
         return ":".join(self.daemon.path(name) for name in (
-            "queue", "drop", "drop.taken", "drop.failed", "smtp.sock",
-            "admin.sock"))
+            "queue", "drop", "drop.taken", "drop.failed", *OUTSIDE[1:]))
 
     # -- sending --
 
@@ -220,7 +269,7 @@ class World:
                     letter = self._new(kind, "smtp", size)
                     client.sendmail(SENDER, letter.recipient,
                                     letters.crlf(letter.text))
-                    letter.accepted = True
+                    letter.accept()
         except (OSError, smtplib.SMTPException) as error:
             self.refused(error)
 
@@ -233,20 +282,27 @@ class World:
         result = self.daemon.sendmail("-i", "-f", SENDER, letter.recipient,
                                       input=letter.text)
         letter.lives[1] = len(self.lives)
-        letter.accepted = result.returncode == 0
-        if not letter.accepted:
+        if result.returncode == 0:
+            letter.accept()
+        else:
             self.refused("sendmail: %d %s" % (
                 result.returncode, result.stderr.decode().strip()))
 
     def by_drop(self, kind="ops"):
+        """Durably, as a careful program would."""
         letter = self._new(kind, "drop")
         path = self.daemon.path("drop")
         hidden = os.path.join(path, "." + letter.name)
         with open(hidden, "wb") as file:
             file.write(b"X-Sender: %s\nX-Receiver: %s\n" % (
                 SENDER.encode(), letter.recipient.encode()) + letter.text)
+            file.flush()
+            os.fsync(file.fileno())
         os.rename(hidden, os.path.join(path, letter.name))
-        letter.accepted = True
+        folder = os.open(path, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+        letter.accept()
 
     def work(self):
         """A little of everything, at once; the threads."""
@@ -274,7 +330,7 @@ class World:
         self.upstream.life = life.number
         environment = {}
         if plan is not None:
-            self.state = shim.State(self.daemon.folder)
+            self.state = shim.State(self.daemon.outside)
             environment = self.state.environment(self.library, plan)
         return self.daemon.launch(environment)
 
@@ -319,7 +375,7 @@ class World:
     def settle(self, seconds=60):
         """Nothing disturbs it any more: all that waits goes."""
         assert self.begin(None), "does not start again: %d\n%s" % (
-            self.daemon.process.returncode, self.daemon.log()[-2000:])
+            self.daemon.process.returncode, self.log())
         self.daemon.do("flush")
         box.until(self.daemon.is_idle, self._what_waits, seconds)
         self.daemon.process.send_signal(signal.SIGTERM)
@@ -330,13 +386,53 @@ class World:
         return "all to go: %s %s" % (self.daemon.queue(),
                                      self.daemon.waiting())
 
+    def log(self):
+        """Its newest lines, those that matter."""
+        lines = [line[:200] for line in self.daemon.log().splitlines()
+                 if ": debug: " not in line]
+        return "\n".join(lines[-40:])
+
     # -- accounts --
 
-    def account(self, figures):
-        """Add to figures; what is wrong is said, with what led to it."""
-        receipts = {}
+    def account(self, figures, until=math.inf):
+        """Add to figures; what is wrong is said, with what led to it.
+
+        until: what was accepted later may be lost.
+        """
         wrong = list(self.upstream.faults)
-        for message in self.upstream.messages:
+        receipts = self._sort(self.upstream.messages, figures, wrong)
+        self._miss([letter for letter in self.letters.values()
+                    if letter.accepted and letter.accepted_at < until],
+                   receipts, figures, wrong)
+        for letter in self.letters.values():
+            found = receipts.get(letter.name, [])
+            figures.duplicated += max(0, len(found) - 1)
+            wrong += self._unexplained(letter, found)
+        wrong += self._left_behind()
+        if wrong:
+            figures.complain(self, wrong)
+
+    def account_cut(self, figures, accepted, cut_at, before, after):
+        """The same for a cut: names that were accepted before it, when it was,
+        and what was received before and after it."""
+        wrong = []
+        receipts = self._sort(after, figures, wrong)
+        old = self._sort(before, figures, [])
+        for name, found in receipts.items():
+            earlier = old.get(name, [])
+            figures.duplicated += len(found) - 1 + bool(earlier)
+            wrong += ["twice without a reason: %s" % name
+                      for message in earlier[-1:] if not message.was_cut and
+                      cut_at - message.at > DURABLE_SECONDS]
+        self._miss([self.letters[name] for name in accepted],
+                   {**old, **receipts}, figures, wrong)
+        if wrong:
+            figures.complain(self, wrong)
+
+    def _sort(self, messages, figures, wrong):
+        """{name: messages} of those that are as they were sent."""
+        receipts = {}
+        for message in messages:
             letter, fault = self._recognise(message)
             if fault is None:
                 receipts.setdefault(letter.name, []).append(message)
@@ -344,17 +440,14 @@ class World:
             wrong.append(fault)
             figures.invented += letter is None
             figures.altered += letter is not None
-        for letter in self.letters.values():
-            found = receipts.get(letter.name, [])
-            if letter.accepted and not found:
+        return receipts
+
+    def _miss(self, wanted, receipts, figures, wrong):
+        for letter in wanted:
+            if letter.name not in receipts:
                 figures.lost += 1
                 wrong.append("lost: %s, for %s, by %s" % (
                     letter.name, letter.recipient, letter.way))
-            figures.duplicated += max(0, len(found) - 1)
-            wrong += self._unexplained(letter, found)
-        wrong += self._left_behind()
-        if wrong:
-            figures.complain(self, wrong)
 
     def _recognise(self, message):
         """The letter that it is, and what is wrong with it."""
@@ -403,7 +496,8 @@ class World:
 
     def _left_behind(self):
         found = []
-        for folder in "queue/large", "queue/corrupt", "drop.failed":
+        # What was torn is put aside: see to it that nothing is lost instead.
+        for folder in "queue/large", "drop.failed":
             path = self.daemon.path(folder)
             if os.path.isdir(path):
                 found += ["left in %s: %s" % (folder, name)
