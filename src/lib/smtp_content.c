@@ -69,22 +69,40 @@ smtp_content_keep_as_is(struct smtp_content *content)
 
 /* ---- reading ---- */
 
-/* Up to len octets of the function's, kept where they have to be. */
+/* As many octets of the function's as it has, up to len. */
+static bool
+fill(struct smtp_content *content, char *room, size_t *out_len)
+{
+	size_t len = 0;
+
+	content->is_begun = true;
+	while (len < STRETCH && !content->is_read) {
+		const int64_t more =
+		    content->read(content->read_arg, room + len, STRETCH - len);
+		if (more < 0 || more > (int64_t)(STRETCH - len))
+			return false;
+		len += (size_t)more;
+		content->is_read = more == 0;
+	}
+	*out_len = len;
+	return true;
+}
+
+/* Kept where it has to be. */
 static bool
 read_function(struct smtp_content *content, struct bytes *out_stretch,
     bool *out_last, struct error *error)
 {
+	size_t len = 0;
+
 	buffer_empty(&content->piece);
 	char *room = buffer_reserve(&content->piece, STRETCH);
-	content->is_begun = true;
-	const int64_t len = content->read(content->read_arg, room, STRETCH);
-	if (len < 0 || len > (int64_t)STRETCH)
+	if (!fill(content, room, &len))
 		return error_set(
 		    error, ERROR_SYSTEM, "cannot read the message");
-	*out_stretch = bytes_make(room, (size_t)len);
-	*out_last = len == 0;
-	content->is_read = len == 0;
-	content->offset += (uint64_t)len;
+	*out_stretch = bytes_make(room, len);
+	*out_last = content->is_read;
+	content->offset += len;
 	return !content->is_kept ||
 	    smtp_spool_append(&content->spool, *out_stretch, error);
 }

@@ -336,19 +336,18 @@ read_letter(void *arg, void *buf, size_t cap)
 	static const char line[] = "gr\xc3\xbc\xc3\x9f\n";
 	struct letter *letter = arg;
 
-	if (letter->head_left > 0) {
-		const size_t len =
-		    letter->head_left < cap ? letter->head_left : cap;
-		memcpy(buf, letter->head, len);
-		letter->head += len;
-		letter->head_left -= len;
-		return (int64_t)len;
+	if (letter->head_left == 0 && letter->lines_left > 0) {
+		letter->lines_left--;
+		letter->head = line;
+		letter->head_left = sizeof(line) - 1;
 	}
-	if (letter->lines_left == 0)
+	if (letter->head_left == 0)
 		return letter->fails ? -1 : 0;
-	letter->lines_left--;
-	memcpy(buf, line, sizeof(line) - 1);
-	return (int64_t)sizeof(line) - 1;
+	const size_t len = letter->head_left < cap ? letter->head_left : cap;
+	memcpy(buf, letter->head, len);
+	letter->head += len;
+	letter->head_left -= len;
+	return (int64_t)len;
 }
 
 static struct letter
