@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "lib/library_scene.h"
 #include "lib/scratch_folder.h"
+#include "lib/wire_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,15 +280,17 @@ Test(split, reads_a_function_once_and_keeps_it_or_rewinds_it)
 	}
 }
 
+/* 64 KiB of lines, and the rest. */
+#define CHUNK "C:bdat 66576\nB66576\n"
+#define REST  "C:bdat 29424 LAST\nB29424\n"
 #define CHUNKS                                                                 \
-	"C:mail\nC:rcpt\nC:rcpt\nC:bdat 6400\nB6400\n" OK OK "S:452 no\n" OK   \
-	"C:bdat 0 LAST\n" OK "C:mail\nC:rcpt to:<b@y>\n"                       \
-	"C:bdat 6400 LAST\nB6400\n" OK OK OK
+	"C:mail\nC:rcpt\nC:rcpt\n" CHUNK OK OK "S:452 no\n" OK REST OK         \
+	"C:mail\nC:rcpt to:<b@y>\n" CHUNK OK OK OK REST OK
 
 /* A first chunk leaves before the replies to RCPT are known. */
 Test(split, keeps_what_left_in_a_chunk_already)
 {
-	const size_t all = 100 * (sizeof(LINE) - 1);
+	const size_t all = 1500 * (sizeof(LINE) - 1);
 	struct source source = {.left = all, .all = all};
 	const struct smtp_options options = {.chunking = 1};
 	struct library_scene scene;
@@ -441,10 +444,16 @@ Test(split, says_where_it_cannot_read_what_is_to_be_converted)
 Test(split, sends_8_bits_undeclared_where_told)
 {
 	const struct smtp_options options = {.convert_8bit = -1};
+	const struct script_options where = {
+	    .allowed = WIRE_FAULT_BIT(WIRE_UNDECLARED_8BIT)};
 	struct letter letter = letter_of(TEXT, 1);
 	struct library_scene scene;
 
-	library_scene_init(&scene, START RCPT("a@y") OK SENT, &options);
+	library_scene_begin(
+	    &scene, START RCPT("a@y") OK SENT, &options, &where);
+	cr_expect_eq(
+	    smtp_connect(scene.session, script_server_host(scene.server), NULL),
+	    SMTP_OK);
 	cr_expect_eq(send_letter(scene.session, &letter), SMTP_OK);
 	cr_expect_not_null(
 	    strstr(library_scene_heard(&scene), "gr\xc3\xbc\xc3\x9f\r\n"));
