@@ -15,6 +15,7 @@ import time
 
 import disks
 from lib import box, relay
+from shim import ENDLESS, Plan
 from world import Daemon, Upstream, World
 
 KINDS = ("ext4", "xfs", "btrfs")
@@ -100,11 +101,21 @@ class Survivor(Daemon):
 
 
 def cut(figures, job, library, upstream):
+    _cut(figures, job, library, upstream, None)
+
+
+def pretend(figures, job, library, upstream):
+    """A daemon that only pretends to sync: this must be seen."""
+    _cut(figures, job, library, upstream, ("fdatasync", "fsync"))
+
+
+def _cut(figures, job, library, upstream, pretended):
     seed, kind, cuts = job
     host = Host()
     disk = host.make(kind)
     world = World(seed, library, upstream, at=disk.where)
-    assert world.begin(None)
+    plan = pretended and Plan(world.where, 1, "pretend", pretended, ENDLESS)
+    assert world.begin(plan)
     after = Upstream()
     box.defer(after.close)
     senders = Senders(world)
@@ -117,7 +128,7 @@ def cut(figures, job, library, upstream):
     finally:
         senders.end()
     world.daemon.stop()
-    world.end(None)
+    world.end(plan)
     world.settle()
     world.account(figures)
 

@@ -10,13 +10,16 @@ import tempfile
 from lib import box
 
 MEGA = 1024 * 1024
-# What mkfs needs to be told, and the smallest size that it makes.
+# The command, the smallest size in MiB that it makes, and its package.
 MAKERS = {
-    "ext4": (("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"), 16),
-    "ext4-few-inodes": (("mkfs.ext4", "-q", "-F", "-N", "48"), 16),
-    "ext4-no-journal": (("mkfs.ext4", "-q", "-F", "-O", "^has_journal"), 16),
-    "xfs": (("mkfs.xfs", "-q", "-f", "-m", "reflink=1"), 320),
-    "btrfs": (("mkfs.btrfs", "-q", "-f"), 128),
+    "ext4": (("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"), 16,
+             "e2fsprogs"),
+    "ext4-few-inodes": (("mkfs.ext4", "-q", "-F", "-N", "48"), 16,
+                        "e2fsprogs"),
+    "ext4-no-journal": (("mkfs.ext4", "-q", "-F", "-O", "^has_journal"), 16,
+                        "e2fsprogs"),
+    "xfs": (("mkfs.xfs", "-q", "-f", "-m", "reflink=1"), 320, "xfsprogs"),
+    "btrfs": (("mkfs.btrfs", "-q", "-f"), 128, "btrfs-progs"),
 }
 
 
@@ -28,7 +31,7 @@ def missing(*kinds):
         return "needs a mount namespace of its own"
     for kind in kinds:
         if kind != "tmpfs" and shutil.which(MAKERS[kind][0][0]) is None:
-            return "needs " + MAKERS[kind][0][0]
+            return "needs %s, of %s" % (MAKERS[kind][0][0], MAKERS[kind][2])
     try:
         with tempfile.TemporaryDirectory() as folder:
             where = os.path.join(folder, "try")
@@ -55,7 +58,7 @@ class Disk:
             _do("mount", "-t", "tmpfs", "-o", "size=%d" % (size or 16 * MEGA),
                 "tmpfs", where)
         else:
-            command, least = MAKERS[kind]
+            command, least, _ = MAKERS[kind]
             with open(self.image, "wb") as file:
                 file.truncate(size or least * MEGA)
             _do(*command, self.image)

@@ -118,6 +118,21 @@ def run(figures, job, library, upstream):
         figures.complain(world, ["crashed: status %d" % life.status])
 
 
+def pretend(figures, seed, library, upstream):
+    """What a daemon would do that does not write: this must be seen."""
+    world = World(seed, library, upstream, "small")
+    upstream.may_answer.clear()
+    world.begin(Plan(world.where, 1, "pretend", ("pwrite",), ENDLESS))
+    for thread in world.work():
+        thread.join(60)
+    world.daemon.kill()
+    upstream.may_answer.set()
+    world.end(None)
+    upstream.forget_all()
+    world.settle()
+    world.account(figures)
+
+
 def is_good_end(status, log):
     """Well, or by sysexits.h, and then the log says why."""
     return status == 0 or 64 <= status <= 78 and "error" in log

@@ -13,6 +13,7 @@
  *   SHIM_DO      kill-before, kill-after  SIGKILL, then or when it is done
  *                signal-NUMBER            comes before it is done
  *                short                    half of it is done
+ *                pretend                  nothing is done, and said to be
  *                lose                     a sync fails with EIO, and what was
  *                                         written since the one before is gone
  *                NUMBER                   of an errno: it fails with that
@@ -55,6 +56,7 @@ enum deed {
 	DEED_KILL_AFTER,
 	DEED_SIGNAL,
 	DEED_SHORT,
+	DEED_PRETEND,
 	DEED_LOSE,
 	DEED_FAIL
 };
@@ -109,6 +111,8 @@ read_deed(const char *text)
 		plan.deed = DEED_SIGNAL;
 	else if (strcmp(text, "short") == 0)
 		plan.deed = DEED_SHORT;
+	else if (strcmp(text, "pretend") == 0)
+		plan.deed = DEED_PRETEND;
 	else if (strcmp(text, "lose") == 0)
 		plan.deed = DEED_LOSE;
 	else
@@ -317,7 +321,6 @@ ON_FD(ssize_t, readv, (int fd, const struct iovec *pieces, int count),
     (fd, pieces, count))
 ON_FD(ssize_t, writev, (int fd, const struct iovec *pieces, int count),
     (fd, pieces, count))
-ON_FD(int, fsync, (int fd), (fd))
 ON_FD(int, ftruncate, (int fd, off_t size), (fd, size))
 ON_FD(int, fallocate, (int fd, int mode, off_t offset, off_t len),
     (fd, mode, offset, len))
@@ -359,6 +362,8 @@ pwrite(int fd, const void *data, size_t len, off_t offset)
 	enum deed deed = look_fd("pwrite", fd);
 
 	FAIL_IF_MEANT(deed);
+	if (deed == DEED_PRETEND)
+		return (ssize_t)len;
 	len = some_of(deed, len);
 	if (plan.deed == DEED_LOSE)
 		remember(fd, offset, len);
@@ -397,6 +402,8 @@ fdatasync(int fd)
 	enum deed deed = look_fd("fdatasync", fd);
 
 	FAIL_IF_MEANT(deed);
+	if (deed == DEED_PRETEND)
+		return 0;
 	if (plan.deed == DEED_LOSE)
 		settle_written(fd, deed == DEED_LOSE);
 	if (deed == DEED_LOSE) {
@@ -404,6 +411,17 @@ fdatasync(int fd)
 		return -1;
 	}
 	return (int)answer(deed, NEXT(fdatasync)(fd));
+}
+
+int
+fsync(int fd)
+{
+	enum deed deed = look_fd("fsync", fd);
+
+	FAIL_IF_MEANT(deed);
+	if (deed == DEED_PRETEND)
+		return 0;
+	return (int)answer(deed, NEXT(fsync)(fd));
 }
 
 int

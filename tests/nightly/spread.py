@@ -36,19 +36,23 @@ def _do(task):
     return figures
 
 
-def run(function, jobs, processes=None):
-    """function(figures, job, library, upstream) for all jobs; all figures."""
+def run(function, jobs, shows=True):
+    """function(figures, job, library, upstream) for all jobs; all figures.
+
+    shows: complaints at once, and now and then how far it is.
+    """
     total = Figures()
     said = time.monotonic()
     # Not a box.folder(): each job's cleanup would take it away.
     with tempfile.TemporaryDirectory(prefix="postrider-test.") as folder, \
-            multiprocessing.Pool(processes or 2 * os.cpu_count(), _prepare,
+            multiprocessing.Pool(2 * os.cpu_count(), _prepare,
                                  (shim.build(folder),)) as pool:
         tasks = [(function, job) for job in jobs]
         for done, figures in enumerate(pool.imap_unordered(_do, tasks), 1):
-            _show(figures.complaints, total)
+            if shows:
+                _show(figures.complaints, total)
             total.add(figures)
-            if time.monotonic() - said > 30:
+            if shows and time.monotonic() - said > 30:
                 said = time.monotonic()
                 print("# %d of %d: %s" % (done, len(jobs), total.line()),
                       flush=True)
