@@ -182,7 +182,7 @@ look_at(struct search *search, const char *name, struct error *error)
 	int access = search->quarantine != NULL ? O_RDWR : O_RDONLY;
 
 	if (!disk_open(search->disk, search->directory_fd, name,
-		access | O_NOFOLLOW, 0, &file.fd, error))
+		access | O_NOFOLLOW | O_NONBLOCK, 0, &file.fd, error))
 		return false;
 	memcpy(file.name, name, strlen(name) + 1);
 	bool is_ok = read_file(search, &file, &state, &version, error);

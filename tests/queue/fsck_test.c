@@ -338,6 +338,40 @@ Test(fsck, has_words_for_every_kind)
 	}
 }
 
+/* In the newest segment, where a start checks contents: a message that ended
+ * there costs nothing, one that did not is lost. */
+Test(fsck, knows_what_has_ended_in_the_newest_segment)
+{
+	static const struct {
+		const char *script;
+		enum fsck_kind kind;
+		enum fsck_gravity gravity;
+	} rows[] = {
+	    {"a1 f1", FSCK_OLD_CONTENT, FSCK_HARMLESS},
+	    {"a1 a1", FSCK_CONTENT, FSCK_DAMAGE},
+	    {"a1", FSCK_TORN, FSCK_DOUBTFUL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world world;
+		world_init(&world, fake_disk_new());
+		cr_assert(world_start(&world));
+		cr_assert(world_run(&world, rows[i].script));
+		struct fake_disk *fake = fake_disk_after_kill(world.fake);
+		flip(fake, segment_path(fake, 0), SEGMENT_HEADER_LEN + 250);
+		struct fsck *fsck = fsck_scene_look(fake);
+		cr_assert_eq(fsck->finding_count, 1, "%s: %s", rows[i].script,
+		    fsck_scene_told(fsck));
+		cr_expect_eq(fsck->findings[0].kind, rows[i].kind, "%s: %s",
+		    rows[i].script, fsck_scene_told(fsck));
+		cr_expect_eq(fsck->findings[0].gravity, rows[i].gravity);
+		cr_expect_eq(fsck->findings[0].id, world.messages[0].id);
+		fsck_free(fsck);
+		fake_disk_free(fake);
+		world_clear(&world);
+	}
+}
+
 /* ---- what is no queue, or busy ---- */
 
 static void
