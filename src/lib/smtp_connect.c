@@ -130,13 +130,39 @@ open_conn(struct smtp *session, const struct sockaddr *address, socklen_t len)
 	smtp_link_wait(session, wait_ms > 0 ? wait_ms : CONNECT_TIMEOUT);
 }
 
+/* As smtplib shows it: ('192.0.2.1', 25) None */
+static void
+show_address(struct smtp *session, const struct resolver_address *address)
+{
+	const struct sockaddr *to = (const struct sockaddr *)&address->address;
+	const bool has_source = session->settings.has_source &&
+	    session->settings.source.storage.ss_family == to->sa_family;
+	char text[SOCKET_ADDRESS_TEXT_MAX];
+	char source[SOCKET_ADDRESS_TEXT_MAX] = "None";
+	struct bytes host = bytes_of(address->text);
+
+	socket_address_print(text, to, address->len);
+	if (has_source)
+		socket_address_print(source,
+		    socket_address_get(&session->settings.source),
+		    session->settings.source.len);
+	struct bytes port = bytes_of(text);
+	port = bytes_from(port, bytes_last_index(port, ':') + 1);
+	if (host.data[0] == '[')
+		host = bytes_first(bytes_from(host, 1), host.len - 2);
+	char *shown = memory_format(
+	    "('%.*s', %.*s) %s", BYTES_ARGS(host), BYTES_ARGS(port), source);
+	smtp_trace_connect(session, shown);
+	free(shown);
+}
+
 static void
 connect_next(struct smtp *session)
 {
 	const struct resolver_address *address =
 	    &session->addresses[session->address];
 
-	smtp_trace_connect(session, address->text);
+	show_address(session, address);
 	open_conn(
 	    session, (const struct sockaddr *)&address->address, address->len);
 }
@@ -167,6 +193,7 @@ resolved(const struct resolver_address *addresses, size_t count,
 	struct smtp *session = ctx;
 
 	session->query = NULL;
+	loop_timer_set(&session->resolve_timer, CLOCK_NEVER);
 	if (count == 0) {
 		session->number = error->number;
 		fail(
@@ -178,6 +205,23 @@ resolved(const struct resolver_address *addresses, size_t count,
 	session->address_count = count;
 	session->address = 0;
 	connect_next(session);
+}
+
+/* The name server takes longer than the session may. */
+static void
+resolved_too_late(void *ctx)
+{
+	struct smtp *session = ctx;
+
+	fail(session, SMTP_E_TIMEOUT, SMTP_S_CONNECT,
+	    "the session takes too long: host not found yet");
+}
+
+void
+smtp_connect_init(struct smtp *session)
+{
+	loop_timer_init(
+	    &session->resolve_timer, session->loop, resolved_too_late, session);
 }
 
 /* ---- hosts as people write them ---- */
@@ -299,6 +343,7 @@ begin_host(struct smtp *session, struct bytes host, const char *service)
 	session->is_local = false;
 	session->state = SMTP_LINK_RESOLVING;
 	await_greeting(session);
+	loop_timer_set(&session->resolve_timer, session->session_deadline);
 	session->query = resolver_lookup(
 	    session->resolver, session->host, port, resolved, session);
 	return SMTP_OK;

@@ -439,6 +439,7 @@ smtp_link_close(struct smtp *session)
 {
 	resolver_cancel(session->query);
 	session->query = NULL;
+	loop_timer_set(&session->resolve_timer, CLOCK_NEVER);
 	smtp_atrn_free(session);
 	smtp_client_free(session->client);
 	session->client = NULL;

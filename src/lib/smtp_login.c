@@ -19,11 +19,16 @@ static void
 logged_in(struct smtp *session, int err)
 {
 	const bool has_auth = smtp_has_extn(session, "auth");
+	/* Or it asks on and on where nothing is left to say, and was told so.
+	 */
+	const bool is_endless = session->challenges > SMTP_MAXCHALLENGE ||
+	    (session->is_cancelled && session->is_asked &&
+		session->challenges > 2);
 
 	if (err == SMTP_E_NOTSUPP && has_auth)
 		err = smtp_last_fail(session, SMTP_E_NOMECH, SMTP_S_AUTH,
 		    "no suitable authentication method found");
-	else if (err == SMTP_OK && session->challenges > SMTP_MAXCHALLENGE)
+	else if ((err == SMTP_OK || err == SMTP_E_PROTO) && is_endless)
 		err = smtp_last_fail(session, SMTP_E_AUTHLOOP, SMTP_S_AUTH,
 		    "the server asks without end");
 	else if (err == SMTP_OK && session->code / 100 != 2 &&
@@ -40,6 +45,8 @@ log_in(struct smtp *session, int err)
 		return;
 	}
 	session->challenges = 0;
+	session->is_cancelled = false;
+	session->is_asked = false;
 	session->options.user = session->user;
 	session->options.password = session->password;
 	session->options.mechanisms = session->mechanism;
@@ -215,6 +222,8 @@ begin_exchange(struct smtp *session, int err)
 		return;
 	}
 	session->challenges = 0;
+	session->is_cancelled = false;
+	session->is_asked = false;
 	buffer_init(&line, SMTP_ORDER_MAX);
 	buffer_init(&initial, SMTP_ORDER_MAX);
 	buffer_printf(&line, "AUTH %s", session->mechanism);

@@ -151,6 +151,7 @@ new_on(struct loop *loop, bool is_foreign, const struct smtp_options *options)
 	buffer_init(&session->debug.reply, (size_t)1024 * 1024);
 	smtp_content_init(&session->content);
 	smtp_last_clear(session);
+	smtp_connect_init(session);
 	if (take_options(session, options))
 		return session;
 	smtp_free(session);
@@ -179,6 +180,7 @@ smtp_free(struct smtp *s)
 	smtp_last_clear(s);
 	smtp_last_clear_results(s);
 	resolver_free(s->resolver);
+	loop_timer_clear(&s->resolve_timer);
 	tls_context_free(s->tls);
 	buffer_clear(&s->debug.reply);
 	free(s->settings.local_hostname);

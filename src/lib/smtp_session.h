@@ -28,6 +28,7 @@
 #include "lib/postrider/smtp.h"
 #include "lib/smtp_content.h"
 #include "net/conn.h"
+#include "net/loop.h"
 #include "net/resolver.h"
 #include "net/socket_address.h"
 #include "smtp/smtp_client.h"
@@ -135,6 +136,7 @@ struct smtp {
 	enum smtp_link_state state;
 	struct resolver *resolver; /* made at need */
 	struct resolver_query *query;
+	struct loop_timer resolve_timer; /* t_session, while there is no conn */
 	struct resolver_address *addresses; /* owned */
 	size_t address_count;
 	size_t address;
@@ -187,6 +189,8 @@ struct smtp {
 	void *auth_arg;
 	bool auth_initial;
 	unsigned challenges;
+	bool is_cancelled;           /* "*" was said to one of them */
+	bool is_asked;               /* by the last reply */
 	struct tls_context *tls_now; /* borrowed: of this STARTTLS */
 	struct tls_context *tls_own; /* of a caller's SSL_CTX */
 	char *tls_name_now;
@@ -266,6 +270,7 @@ void smtp_link_wait(struct smtp *session, int64_t wait_ms);
 
 /* ---- smtp_connect.c ---- */
 
+void smtp_connect_init(struct smtp *session);
 void smtp_connect_opened(struct smtp *session);
 void smtp_connect_failed(struct smtp *session, const struct error *error);
 void smtp_connect_secured(struct smtp *session);

@@ -45,7 +45,7 @@ static void
 append_plain(struct buffer *line, struct bytes octets)
 {
 	for (size_t i = 0; i < octets.len; i++)
-		append_octet(line, octets.data[i], '\'');
+		append_octet(line, octets.data[i], '\\');
 }
 
 static void
@@ -193,7 +193,9 @@ smtp_trace_pass(bool sent, struct bytes octets, bool secret, void *ctx)
 	struct smtp *session = ctx;
 
 	/* Our own limit on challenges is the core's as well. */
-	session->challenges += !sent && bytes_has_prefix(octets, "334");
+	session->is_asked = !sent && bytes_has_prefix(octets, "334");
+	session->challenges += session->is_asked;
+	session->is_cancelled |= sent && bytes_is(octets, "*\r\n");
 	if (session->debug.level == 0)
 		return;
 	if (sent)

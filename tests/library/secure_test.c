@@ -453,3 +453,22 @@ Test(starttls, believes_whom_the_options_say)
 		tls_authority_free(authority);
 	}
 }
+
+/* Row 64: smtplib gives up at the sixth challenge; ours sees earlier that there
+ * will be no end. */
+Test(login, ends_where_the_server_asks_without_end)
+{
+	struct library_scene scene;
+
+	library_scene_init(&scene,
+	    GREETING EHLO_OF("S:250-AUTH LOGIN\n") "C:AUTH LOGIN dQ==\r\n" ASK
+						   "C:cA==\r\n" ASK
+						   "C:*\r\n" ASK,
+	    &(struct smtp_options){.auth_in_clear = 1});
+	cr_expect_eq(smtp_auth(scene.session, "LOGIN", "u", "p", 1),
+	    SMTP_E_AUTHLOOP, "%s", smtp_last_errmsg(scene.session));
+	cr_expect_eq(smtp_last_stage(scene.session), SMTP_S_AUTH);
+	cr_expect_eq(smtp_last_class(scene.session), SMTP_C_TEMP);
+	cr_expect_not(smtp_connected(scene.session));
+	library_scene_clear(&scene);
+}
