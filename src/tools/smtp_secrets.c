@@ -71,8 +71,9 @@ smtp_secrets_ask(const char *prompt)
 	struct termios unseen = seen;
 	unseen.c_lflag &= ~(tcflag_t)ECHO;
 	unseen.c_lflag |= ECHONL;
-	(void)dprintf(fd, "%s: ", prompt);
+	/* Unseen first: who is asked may type at once. */
 	(void)tcsetattr(fd, TCSAFLUSH, &unseen);
+	(void)dprintf(fd, "%s: ", prompt);
 	buffer_init(&line, SECRET_MAX);
 	const bool is_read = read_line(fd, &line, &error);
 	(void)tcsetattr(fd, TCSAFLUSH, &seen);
