@@ -179,6 +179,7 @@ smtp_free(struct smtp *s)
 	smtp_session_forget_server(s);
 	smtp_last_clear(s);
 	smtp_last_clear_results(s);
+	smtp_facts_forget(s);
 	resolver_free(s->resolver);
 	loop_timer_clear(&s->resolve_timer);
 	tls_context_free(s->tls);

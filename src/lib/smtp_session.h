@@ -16,6 +16,7 @@
  *   smtp_split.c     its transactions
  *   smtp_spool.c     content on disk
  *   smtp_atrn.c      the roles turned
+ *   smtp_facts.c     what TLS came to
  *   smtp_trace.c     the lines of smtp_set_debug()
  *
  * A call is a row of steps.  Each is begun by an order to the core (or by
@@ -194,6 +195,7 @@ struct smtp {
 	struct tls_context *tls_now; /* borrowed: of this STARTTLS */
 	struct tls_context *tls_own; /* of a caller's SSL_CTX */
 	char *tls_name_now;
+	struct tls_facts facts; /* owned: of smtp_tls_info() */
 	struct smtp_atrn *atrn; /* owned; or NULL */
 	size_t taken;           /* messages by it */
 };
@@ -303,6 +305,10 @@ void smtp_last_set_result(struct smtp *session, struct smtp_result *result,
 /* EHLO or HELO unless said, STARTTLS where the settings ask for it.  then's err
  * is final: SMTP_E_HELO and so on. */
 void smtp_greet_begin(struct smtp *session, smtp_step_fn *then);
+
+/* ---- smtp_facts.c ---- */
+
+void smtp_facts_forget(struct smtp *session);
 
 /* ---- smtp_trace.c ---- */
 

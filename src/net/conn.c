@@ -214,6 +214,14 @@ conn_tls(const struct conn *conn)
 	return conn->stream != NULL ? tls_stream_summary(conn->stream) : NULL;
 }
 
+bool
+conn_tls_facts(
+    const struct conn *conn, const char *ca, struct tls_facts *out_facts)
+{
+	return conn->stream != NULL &&
+	    tls_stream_facts(conn->stream, ca, out_facts);
+}
+
 size_t
 conn_channel_binding(
     struct conn *conn, char *out_data, size_t capacity, const char **out_type)

@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/peer.h"
 #include "net/tls.h"
+#include "net/tls_facts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -98,6 +99,13 @@ bool conn_start_tls(struct conn *conn, struct tls_context *context,
     const char *name, struct error *error) MUST_USE;
 /* NULL before CONN_SECURED. */
 const struct tls_summary *conn_tls(const struct conn *conn);
+/*
+ * What a handshake of ours came to and what the peer's certificate says, judged
+ * anew by the authorities in ca (see tls.h), whatever the context asked for.
+ * False before CONN_SECURED; else out_facts is to be cleared.
+ */
+bool conn_tls_facts(
+    const struct conn *conn, const char *ca, struct tls_facts *out_facts);
 /*
  * Channel binding for SCRAM-PLUS: out_type "tls-exporter" (TLS 1.3, RFC 9266)
  * or "tls-unique" (RFC 5929).  Returns the octets written, 0 where there is

@@ -80,18 +80,18 @@ is_directory(const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static bool
-load_authorities(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
+bool
+tls_context_authorities(X509_STORE *store, const char *ca, struct error *error)
 {
 	int loaded;
 
 	ERR_clear_error();
 	if (ca == NULL || strcmp(ca, "system") == 0)
-		loaded = SSL_CTX_set_default_verify_paths(ssl_ctx);
+		loaded = X509_STORE_set_default_paths(store);
 	else if (is_directory(ca))
-		loaded = SSL_CTX_load_verify_dir(ssl_ctx, ca);
+		loaded = X509_STORE_load_path(store, ca);
 	else
-		loaded = SSL_CTX_load_verify_file(ssl_ctx, ca);
+		loaded = X509_STORE_load_file(store, ca);
 	return loaded == 1 ||
 	    file_failed("authorities", ca != NULL ? ca : "system", error);
 }
@@ -127,7 +127,9 @@ configure_client(struct tls_context *context,
 	    verifies ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
 		     : SSL_SESS_CACHE_OFF);
 	SSL_CTX_sess_set_new_cb(ssl_ctx, tls_stream_keep_session);
-	if (verifies && !load_authorities(ssl_ctx, options->ca, error))
+	if (verifies &&
+	    !tls_context_authorities(
+		SSL_CTX_get_cert_store(ssl_ctx), options->ca, error))
 		return false;
 	return options->certificate == NULL ||
 	    load_certificate(

@@ -1,4 +1,4 @@
-/* What a TLS context is, for tls.c and tls_stream.c alone. */
+/* What a TLS context is, for tls.c, tls_stream.c and tls_facts.c alone. */
 #pragma once
 
 #include "net/tls.h"
@@ -13,3 +13,7 @@ struct tls_context {
 	bool resumes; /* as a client */
 	struct tls_sessions sessions;
 };
+
+/* Whom to believe: ca as in struct tls_client_options. */
+bool tls_context_authorities(
+    X509_STORE *store, const char *ca, struct error *error) MUST_USE;

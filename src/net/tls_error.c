@@ -117,23 +117,31 @@ append_names(struct buffer *buffer, const GENERAL_NAMES *names)
 	return shown > 0;
 }
 
+bool
+tls_error_names(struct buffer *buffer, const X509 *certificate)
+{
+	GENERAL_NAMES *names =
+	    X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+	const bool has_names = append_names(buffer, names);
+
+	GENERAL_NAMES_free(names);
+	return has_names;
+}
+
 /* "certificate is for a, b, not for mail.example" */
 static void
 append_mismatch(struct buffer *buffer, X509 *certificate, const char *name)
 {
-	GENERAL_NAMES *names =
-	    X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	size_t len_before = buffer->len;
 
 	buffer_append_text(buffer, "certificate is for ");
-	if (!append_names(buffer, names)) {
+	if (!tls_error_names(buffer, certificate)) {
 		buffer_truncate(buffer, len_before);
 		buffer_append_text(buffer,
 		    "certificate has no subjectAltName (its common name does "
 		    "not count)");
 	}
 	buffer_printf(buffer, ", not for %s", name);
-	GENERAL_NAMES_free(names);
 }
 
 void

@@ -440,6 +440,16 @@ tls_stream_summary(const struct tls_stream *stream)
 	return stream->is_done ? &stream->summary : NULL;
 }
 
+bool
+tls_stream_facts(const struct tls_stream *stream, const char *ca,
+    struct tls_facts *out_facts)
+{
+	if (!stream->is_done)
+		return false;
+	tls_facts_of(stream->ssl, ca, stream->name, out_facts);
+	return true;
+}
+
 static size_t
 export_binding(SSL *ssl, char *out_data, size_t capacity)
 {

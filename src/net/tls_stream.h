@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/tls_facts.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +49,9 @@ void tls_stream_end(struct tls_stream *stream);
 
 /* NULL before the handshake is done. */
 const struct tls_summary *tls_stream_summary(const struct tls_stream *stream);
+/* See conn_tls_facts(). */
+bool tls_stream_facts(const struct tls_stream *stream, const char *ca,
+    struct tls_facts *out_facts);
 /* See conn_channel_binding(). */
 size_t tls_stream_channel_binding(struct tls_stream *stream, char *out_data,
     size_t capacity, const char **out_type);

@@ -64,7 +64,7 @@ static const struct verb {
 	"is it taken.  Such servers listen on port 366 and want a login.\n"
 	"\n"
 	"  postrider smtp atrn mx.example rnd.example --auth /etc/mx.auth\n"},
-    {"probe", smtp_probe_run, 0, 0, 0, "HOST",
+    {"probe", smtp_probe_run, SMTP_USE_PROBE, 0, 0, "HOST",
 	"what a server is and offers; sends no mail",
 	"  postrider smtp probe mx.example\n"
 	"  postrider smtp probe mx.example:465 --tls implicit\n"},

@@ -1,6 +1,7 @@
 #include "tools/smtp_probe.h"
 
-#include "tools/smtp_exit.h"
+#include "base/clock.h"
+#include "tools/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,30 @@ append_missing(struct buffer *text, const smtp *session, bool offers_tls)
 }
 
 static void
+append_tls(struct buffer *text, smtp *session)
+{
+	smtp_tls_facts facts;
+
+	if (smtp_tls_info(session, &facts) != SMTP_OK) {
+		buffer_append_text(text, "TLS     none\n");
+		return;
+	}
+	buffer_printf(text,
+	    "TLS     %s, %s\n  certificate for %s\n  of %s\n  "
+	    "by %s\n  ",
+	    facts.version, facts.cipher,
+	    facts.names[0] != '\0' ? facts.names : "no name at all",
+	    facts.subject, facts.issuer);
+	buffer_append_text(text, "until ");
+	when_append_local(text, facts.not_after * CLOCK_SECOND);
+	buffer_append_text(text, ", ");
+	when_append_distance(
+	    text, facts.not_after * CLOCK_SECOND, clock_now().wall_ms);
+	buffer_printf(text, "\n  %s%s\n",
+	    facts.trusted ? "trusted" : "not trusted: ", facts.problem);
+}
+
+static void
 append_name_of_server(struct buffer *text, const smtp *session)
 {
 	const char *reply = smtp_does_esmtp(session) ? smtp_ehlo_resp(session)
@@ -190,6 +215,7 @@ print(struct smtp_visit *visit, bool offers_tls)
 		return;
 	buffer_init(&text, TEXT_MAX);
 	append_name_of_server(&text, visit->session);
+	append_tls(&text, visit->session);
 	append_extensions(&text, visit->session);
 	append_missing(&text, visit->session, offers_tls);
 	smtp_report_code(&visit->report, tool_print(&text));

@@ -1,5 +1,6 @@
 #include "tools/smtp_report.h"
 
+#include "base/clock.h"
 #include "tools/smtp_exit.h"
 #include "tools/tool.h"
 
@@ -242,8 +243,30 @@ smtp_report_fault(struct smtp_report *report, int code, const char *format, ...)
 	json_writer_end(&report->writer);
 }
 
+static void
+write_tls(struct json_writer *writer, smtp *session)
+{
+	smtp_tls_facts facts;
+
+	if (smtp_tls_info(session, &facts) != SMTP_OK) {
+		json_writer_null(writer, "tls");
+		return;
+	}
+	json_writer_object(writer, "tls");
+	json_writer_text(writer, "version", facts.version);
+	json_writer_text(writer, "cipher", facts.cipher);
+	json_writer_text(writer, "subject", facts.subject);
+	json_writer_text(writer, "issuer", facts.issuer);
+	json_writer_text(writer, "names", facts.names);
+	json_writer_time(writer, "not_before", facts.not_before * CLOCK_SECOND);
+	json_writer_time(writer, "not_after", facts.not_after * CLOCK_SECOND);
+	json_writer_bool(writer, "trusted", facts.trusted != 0);
+	json_writer_text(writer, "problem", facts.problem);
+	json_writer_end(writer);
+}
+
 void
-smtp_report_session(struct smtp_report *report, const smtp *session)
+smtp_report_session(struct smtp_report *report, smtp *session)
 {
 	struct json_writer *writer = &report->writer;
 	const char *name = NULL;
@@ -257,6 +280,7 @@ smtp_report_session(struct smtp_report *report, const smtp *session)
 	for (size_t i = 0; (name = smtp_extn_at(session, i)) != NULL; i++)
 		json_writer_text(writer, name, smtp_extn(session, name));
 	json_writer_end(writer);
+	write_tls(writer, session);
 	json_writer_end(writer);
 }
 

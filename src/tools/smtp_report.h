@@ -43,7 +43,7 @@ void smtp_report_fault(struct smtp_report *report, int code, const char *format,
 void smtp_report_write_error(
     struct smtp_report *report, const smtp *session, int err);
 /* What EHLO and TLS said. */
-void smtp_report_session(struct smtp_report *report, const smtp *session);
+void smtp_report_session(struct smtp_report *report, smtp *session);
 /* Print the JSON; the exit code. */
 int smtp_report_finish(struct smtp_report *report);
 

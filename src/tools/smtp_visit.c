@@ -85,6 +85,9 @@ make_session(struct smtp_visit *visit)
 	const struct smtp_words *words = visit->words;
 	const bool is_plain =
 	    words->no_pipelining || words->compat == SMTP_COMPAT_SMTPLIB2;
+	/* Who only looks wants to see bad certificates, too. */
+	const bool is_curious = (words->use & SMTP_USE_PROBE) != 0 &&
+	    words->tls != SMTP_TLS_WORD_MUST;
 	const smtp_options options = {
 	    .size = sizeof(options),
 	    .local_hostname = words->helo,
@@ -92,6 +95,7 @@ make_session(struct smtp_visit *visit)
 	    .tls = tls_of(visit),
 	    .tls_name = words->tls_name,
 	    .tls_ca = words->ca,
+	    .tls_verify = is_curious ? -1 : 0,
 	    .lmtp = words->lmtp,
 	    .verbs = verbs_of(words),
 	    .pipelining = is_plain ? -1 : 0,

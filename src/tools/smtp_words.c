@@ -321,7 +321,7 @@ smtp_words_read(struct tool *tool, unsigned use, int argc, char **argv,
 {
 	struct reading reading = {tool, use, out_words};
 
-	*out_words = (struct smtp_words){.pass_fd = -1};
+	*out_words = (struct smtp_words){.use = use, .pass_fd = -1};
 	const int left = tool_walk(tool, argc, argv, take, &reading);
 	if (left < 0)
 		return false;

@@ -20,6 +20,7 @@ enum smtp_use {
 	SMTP_USE_GREET = 1U << 3,  /* EHLO may be left out: cmd and the like */
 	SMTP_USE_ETRN = 1U << 4,
 	SMTP_USE_ATRN = 1U << 5,
+	SMTP_USE_PROBE = 1U << 7,
 	SMTP_USE_TEST = 1U << 6 /* makes a letter by itself: send */
 };
 
@@ -52,6 +53,7 @@ enum smtp_compat {
 
 /* Texts are borrowed from argv; NULL: not said. */
 struct smtp_words {
+	unsigned use; /* enum smtp_use */
 	const char *host;
 	char **arguments; /* behind the host */
 	int argument_count;

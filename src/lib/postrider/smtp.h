@@ -391,6 +391,21 @@ size_t smtp_taken(const smtp *s);
 
 /* ---- what the server said ---- */
 
+/* What TLS came to; texts are printable, never NULL. */
+typedef struct smtp_tls_facts {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;
+	const char *subject; /* of the certificate: "CN = mx.example" */
+	const char *issuer;
+	const char *names;             /* "mx.example, 192.0.2.1" */
+	int64_t not_before, not_after; /* seconds since 1970; 0: unknown */
+	int trusted; /* would tls_ca's authorities have us believe it, asked for
+			or not? */
+	const char *problem; /* why not: "certificate has expired"; or "" */
+} smtp_tls_facts;
+/* Texts are valid until the next call of it, or smtp_free().  SMTP_E_NOTSUPP
+ * where the connection is not TLS. */
+int smtp_tls_info(smtp *s, smtp_tls_facts *out);
 /* Names without case. */
 int smtp_has_extn(const smtp *s, const char *name);
 /* Its parameters, "" where it has none; NULL: not offered. */
