@@ -395,7 +395,7 @@ end_content(struct hostile_server *server)
 static void
 read_content(struct hostile_server *server)
 {
-	char last[5] = "\n\r\n";
+	char last[5] = {0, 0, 0, '\r', '\n'};
 	bool was_there = false;
 	int c;
 
@@ -438,8 +438,9 @@ answer_bdat(struct hostile_server *server, const char *line)
 		say(server, BYTES("503 5.5.1 RCPT first\r\n"));
 	else if (strstr(line, " LAST") != NULL)
 		end_content(server);
-	else
-		(void)perform(server, HOSTILE_CONTENT, "250 2.0.0 chunk\r\n");
+	else /* One that is refused spoils them all (RFC 3030 2). */
+		server->is_good = perform(server, HOSTILE_CONTENT,
+				      "250 2.0.0 chunk\r\n") == '2';
 }
 
 static void
