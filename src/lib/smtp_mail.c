@@ -256,9 +256,16 @@ smtp_send_message_async(struct smtp *s, const struct smtp_msg *m,
 	    smtp_msg_international(m) ? international_options(mail_opts) : NULL;
 	size_t len = 0;
 	const void *data = smtp_msg_data(m, &len);
-	const int err = begin_memory(s, smtp_msg_from(m), smtp_msg_to(m),
-	    bytes_make(data, len), false, options != NULL ? options : mail_opts,
-	    rcpt_opts, cb, arg);
+	int err = SMTP_OK;
+
+	if (begin_call(s, smtp_msg_to(m), cb, arg, &err)) {
+		smtp_content_of_memory(
+		    &s->content, bytes_make(data, len), false);
+		s->mail.is_utf8_optional = !smtp_msg_needs_utf8(m) &&
+		    !smtp_order_has_option(mail_opts, "SMTPUTF8");
+		err = begin_mail(s, smtp_msg_from(m), smtp_msg_to(m), false,
+		    options != NULL ? options : mail_opts, rcpt_opts);
+	}
 
 	free(options);
 	return err;

@@ -262,16 +262,17 @@ smtp_param_choose(struct smtp *session, struct mail_params *params,
     struct smtp_param_obstacle *out_obstacle)
 {
 	const struct mail_params *given = &session->mail.given;
+	const bool has_utf8 = smtp_has_extn(session, "smtputf8");
 
 	if (given->require_tls &&
 	    !smtp_param_may_require_tls(session, out_obstacle))
 		return false;
 	if (!session->is_esmtp)
 		return choose_none(session, out_obstacle);
-	if (given->utf8 && !smtp_has_extn(session, "smtputf8"))
+	if (given->utf8 && !has_utf8 && !session->mail.is_utf8_optional)
 		return obstruct(out_obstacle, 553, "5.6.7",
 		    "SMTPUTF8 not supported by server");
-	params->utf8 = given->utf8;
+	params->utf8 = given->utf8 && has_utf8;
 	params->require_tls = given->require_tls;
 	return choose(session, out_obstacle);
 }

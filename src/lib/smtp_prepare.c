@@ -2,8 +2,9 @@
  * send_message(). */
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "lib/postrider/smtp.h"
+#include "lib/smtp_session.h"
 #include "message/header.h"
+#include "smtp/idn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct smtp_msg {
 	size_t to_len;
 	struct buffer data;
 	bool is_international;
+	bool needs_utf8; /* beyond what domains in ASCII form can do */
 };
 
 static void
@@ -98,7 +100,7 @@ copy_content(struct smtp_msg *msg, struct bytes content, struct bytes header)
 
 	buffer_init(&msg->data, content.len + 1);
 	while (header_next(&rest, &field)) {
-		msg->is_international |= !bytes_is_ascii(field.raw);
+		msg->needs_utf8 |= !bytes_is_ascii(field.raw);
 		if (!bytes_is_nocase(field.name, "Bcc") &&
 		    !bytes_is_nocase(field.name, "Resent-Bcc"))
 			buffer_append(&msg->data, field.raw);
@@ -126,6 +128,17 @@ take_envelope(struct smtp_msg *msg, struct bytes header, const char *from,
 	return msg->from != NULL;
 }
 
+static void
+note_address(struct smtp_msg *msg, const char *address)
+{
+	char *bare = smtp_addr_only(address);
+	const struct bytes mailbox = bytes_of(bare != NULL ? bare : address);
+
+	msg->is_international |= !bytes_is_ascii(mailbox);
+	msg->needs_utf8 |= !idn_is_mailbox_sendable(mailbox);
+	free(bare);
+}
+
 int
 smtp_prepare(const void *msg, size_t n, const char *from, const char *const *to,
     struct smtp_msg **out)
@@ -140,10 +153,10 @@ smtp_prepare(const void *msg, size_t n, const char *from, const char *const *to,
 		smtp_msg_free(made);
 		return SMTP_E_INVAL;
 	}
-	made->is_international |= !bytes_is_ascii(bytes_of(made->from));
+	made->is_international = made->needs_utf8;
+	note_address(made, made->from);
 	for (size_t i = 0; i < made->to_len; i++)
-		made->is_international |=
-		    !bytes_is_ascii(bytes_of(made->to[i]));
+		note_address(made, made->to[i]);
 	*out = made;
 	return SMTP_OK;
 }
@@ -164,6 +177,12 @@ int
 smtp_msg_international(const struct smtp_msg *m)
 {
 	return m->is_international;
+}
+
+bool
+smtp_msg_needs_utf8(const struct smtp_msg *m)
+{
+	return m->needs_utf8;
 }
 
 const void *

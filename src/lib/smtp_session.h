@@ -101,8 +101,10 @@ struct smtp_mail {
 	struct smtp_client_recipient *list; /* owned; views of recipients */
 	size_t *places;                     /* of list in recipients; owned */
 	unsigned char *states;              /* smtp_split.c; owned */
-	bool is_sent;                       /* anything of it */
-	bool is_accepted;                   /* a RCPT of this transaction */
+	/* SMTPUTF8 is among options, but domains in ASCII form would do. */
+	bool is_utf8_optional;
+	bool is_sent;      /* anything of it */
+	bool is_accepted;  /* a RCPT of this transaction */
 	bool is_left;      /* some recipient is for another one */
 	bool may_go_on;    /* this one was no end of all */
 	bool is_delivered; /* to someone */
@@ -299,6 +301,11 @@ struct smtp_result *smtp_last_add_result(
     struct smtp *session, const char *address);
 void smtp_last_set_result(struct smtp *session, struct smtp_result *result,
     const struct smtp_outcome *outcome);
+
+/* ---- smtp_prepare.c ---- */
+
+/* SMTPUTF8 is needed, not only for domains. */
+bool smtp_msg_needs_utf8(const struct smtp_msg *msg);
 
 /* ---- smtp_greet.c ---- */
 

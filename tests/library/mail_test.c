@@ -528,3 +528,59 @@ Test(message, is_sent_as_what_it_is)
 	library_scene_clear(&scene);
 	smtp_msg_free(msg);
 }
+
+/* RFC 6531 and row 50: domains have a form in ASCII, so that SMTPUTF8 can be
+ * done without; local parts and headers have none. */
+Test(message, goes_without_SMTPUTF8_where_only_domains_need_it)
+{
+	static const char text[] = "Subject: x\n\nhi\n";
+	static const char *const to[] = {"a@b\xc3\xbc"
+					 "cher.example",
+	    NULL};
+	static const char *const local[] = {"\xc3\xa9@y", NULL};
+	static const struct {
+		const char *script;
+		const char *const *to;
+		int err;
+	} rows[] = {
+	    {GREETING EHLO MAIL "\r\n" OK RCPT
+				"a@xn--bcher-kva.example>\r\n" OK DATA OK,
+		to, SMTP_OK},
+	    {GREETING EHLO_OF("S:250-SMTPUTF8\nS:250-8BITMIME\n") MAIL
+		" SMTPUTF8 BODY=8BITMIME\r\n" OK RCPT "a@b\xc3\xbc"
+		"cher.example>\r\n" OK DATA OK,
+		to, SMTP_OK},
+	    {GREETING EHLO, local, SMTP_E_NOTSUPP},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct smtp_msg *msg = NULL;
+		struct library_scene scene;
+		cr_assert_eq(
+		    smtp_prepare(text, strlen(text), "x@y", rows[i].to, &msg),
+		    SMTP_OK);
+		cr_expect(smtp_msg_international(msg));
+		library_scene_init(&scene, rows[i].script, NULL);
+		cr_expect_eq(smtp_send_message(scene.session, msg, NULL, NULL),
+		    rows[i].err, "%zu: %s", i, smtp_last_errmsg(scene.session));
+		if (rows[i].err != SMTP_OK)
+			cr_expect_str_eq(smtp_last_enh(scene.session), "5.6.7");
+		library_scene_clear(&scene);
+		smtp_msg_free(msg);
+	}
+}
+
+/* The same of plain addresses. */
+Test(mail, writes_domains_in_their_ascii_form)
+{
+	static const char *const to[] = {"a@b\xc3\xbc"
+					 "cher.example",
+	    NULL};
+	struct library_scene scene;
+
+	library_scene_init(
+	    &scene, START RCPT "a@xn--bcher-kva.example>\r\n" OK DATA OK, NULL);
+	cr_expect_eq(send_hi(scene.session, to), SMTP_OK);
+	cr_expect_str_eq(smtp_result_at(scene.session, 0)->addr, to[0]);
+	library_scene_clear(&scene);
+}

@@ -209,7 +209,8 @@ int smtp_fd(const smtp *s);
 int smtp_connected(const smtp *s);
 /* Silently, without QUIT; what EHLO said stays known. */
 void smtp_close(smtp *s);
-/* QUIT, then close; what EHLO said is forgotten. */
+/* QUIT, then close; what EHLO said is forgotten.  As smtplib's "with" ends: a
+ * reply other than 221 is for smtp_last_code() to tell. */
 int smtp_quit(smtp *s);
 /*
  * Give up what an asynchronous call is about and close; its fn is not called.
@@ -347,8 +348,9 @@ const char *const *smtp_msg_to(const smtp_msg *m);
 int smtp_msg_international(const smtp_msg *m);
 const void *smtp_msg_data(const smtp_msg *m, size_t *n);
 void smtp_msg_free(smtp_msg *m);
-/* smtp_sendmail() of m, with SMTPUTF8 and BODY=8BITMIME where m needs them;
- * SMTP_E_NOTSUPP where SMTPUTF8 is not offered. */
+/* smtp_sendmail() of m, with SMTPUTF8 and BODY=8BITMIME where m needs them.
+ * Where SMTPUTF8 is not offered domains go in their ASCII form; that does not
+ * help a local part or a header: SMTP_E_NOTSUPP. */
 int smtp_send_message(smtp *s, const smtp_msg *m, const char *const *mail_opts,
     const char *const *rcpt_opts);
 
