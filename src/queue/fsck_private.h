@@ -2,6 +2,8 @@
 #pragma once
 
 #include "queue/fsck.h"
+#include "queue/reading.h"
+#include "queue/roster.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +20,29 @@ struct fsck_meter {
 	const struct fsck_options *options; /* borrowed */
 };
 void fsck_meter_add(struct fsck_meter *meter, uint64_t bytes);
+
+/* The records one after the other, and what they amount to: in fsck's ledger.
+ */
+struct fsck_facts {
+	struct fsck *fsck; /* borrowed */
+	/* Ids whose content in the newest segment is damaged: their units do
+	 * not count; the finding's number + 1. */
+	struct roster skipped;
+	/* Ids of which attempts are recorded, and nothing else. */
+	struct roster ghosts;
+};
+
+void fsck_facts_init(struct fsck_facts *facts, struct fsck *fsck);
+/* A record, in the order of the log. */
+void fsck_facts_take(struct fsck_facts *facts, struct fsck_segment *segment,
+    struct place place, const struct reading *reading);
+/* The newest finding's unit, in the newest segment, does not count. */
+void fsck_facts_skip(
+    struct fsck_facts *facts, const struct fsck_finding *finding);
+/* Those findings are gone. */
+void fsck_facts_forget_skips(struct fsck_facts *facts);
+/* Judge the damaged contents, tell of what is lost, and clear facts. */
+void fsck_facts_end(struct fsck_facts *facts);
 
 /* Walk over all segments: fills segments, ledger, units, and their findings. */
 bool fsck_walk(struct fsck *fsck, const struct fsck_options *options,

@@ -2,8 +2,6 @@
 #include "base/memory.h"
 #include "queue/fsck_private.h"
 #include "queue/quarantine.h"
-#include "queue/reading.h"
-#include "queue/roster.h"
 #include "queue/scan.h"
 #include "queue/summary.h"
 
@@ -23,20 +21,10 @@ struct walk {
 	 * only whether the segment is sound. */
 	struct summary *summary; /* how far it has been compared, or NULL */
 	bool has_disagreed;
-	size_t first_finding;  /* of this segment */
-	uint64_t newest_group; /* of the last unit that is sound as a whole */
-	uint64_t metered;      /* octets of this segment told of */
-	/* Ids whose content in the newest segment is damaged: their units do
-	 * not count; the finding's number + 1. */
-	struct roster skipped;
-	/* Ids of which attempts are recorded, and nothing else. */
-	struct roster ghosts; /* owned copies of where */
-};
-
-struct ghost {
-	uint64_t id;
-	size_t segment; /* which of them */
-	uint64_t offset;
+	size_t first_finding;    /* of this segment */
+	uint64_t newest_group;   /* of the last unit that is sound as a whole */
+	uint64_t metered;        /* octets of this segment told of */
+	struct fsck_facts facts; /* owned */
 };
 
 /* ---- damage ---- */
@@ -125,11 +113,8 @@ add_content(struct walk *walk, const struct scan_event *event,
 	finding->is_kept = kept;
 	if (error->kind != ERROR_DATA)
 		finding->detail = memory_copy_text(error_text(error));
-	if (!walk->is_newest)
-		return;
-	(void)roster_remove(&walk->skipped, head->id);
-	roster_insert(&walk->skipped, head->id,
-	    (void *)(uintptr_t)walk->fsck->finding_count);
+	if (walk->is_newest)
+		fsck_facts_skip(&walk->facts, finding);
 }
 
 /* Whether all contents in the unit are what was committed. */
@@ -174,77 +159,11 @@ check_filling(struct walk *walk, const struct scan_event *event)
 		finding->detail = memory_copy_text(error_text(&error));
 }
 
-/* ---- facts ---- */
-
-/* What was damaged in front of this is of no account any more. */
-static void
-forget_skipped(struct walk *walk, uint64_t id)
-{
-	size_t number = (size_t)(uintptr_t)roster_remove(&walk->skipped, id);
-
-	if (number > 0)
-		walk->fsck->findings[number - 1].kind = FSCK_OLD_CONTENT;
-}
+/* ---- units ---- */
 
 static void
-take_message(
-    struct walk *walk, const struct reading *reading, struct place place)
-{
-	struct ledger *ledger = walk->fsck->ledger;
-	uint64_t id = reading->head.id;
-	struct ledger_entry *entry = ledger_find(ledger, id);
-
-	walk->segment->messages++;
-	free(roster_remove(&walk->ghosts, id));
-	forget_skipped(walk, id);
-	if (entry != NULL) {
-		ledger_set_place(ledger, entry, place);
-		return;
-	}
-	entry = ledger_add(ledger, id, place, reading->head.content_len,
-	    reading->head.is_large, 0);
-	entry->arrived_at = reading->envelope.arrived_at;
-	ledger_wait(ledger, entry, 0, 0, 0);
-}
-
-static void
-take_progress(
-    struct walk *walk, const struct reading *reading, struct place place)
-{
-	struct ledger *ledger = walk->fsck->ledger;
-	uint64_t id = reading->head.id;
-	struct ledger_entry *entry = ledger_find(ledger, id);
-
-	if (entry != NULL) {
-		ledger_set_progress_place(ledger, entry, place);
-		entry->attempts = (uint16_t)reading->progress.attempts;
-		if (reading->progress.held)
-			ledger_move(ledger, entry, LEDGER_HELD);
-		else
-			ledger_wait(ledger, entry, 0, 0, 0);
-	} else if (roster_find(&walk->ghosts, id) == NULL) {
-		struct ghost *ghost = memory_new(sizeof(*ghost));
-		ghost->id = id;
-		ghost->segment = (size_t)(walk->segment - walk->fsck->segments);
-		ghost->offset = place.offset;
-		roster_insert(&walk->ghosts, id, ghost);
-	}
-}
-
-static void
-take_end(struct walk *walk, uint64_t id)
-{
-	struct ledger_entry *entry = ledger_find(walk->fsck->ledger, id);
-
-	free(roster_remove(&walk->ghosts, id));
-	forget_skipped(walk, id);
-	if (entry != NULL)
-		ledger_remove(walk->fsck->ledger, entry);
-}
-
-static void
-take_fact(struct walk *walk, const struct scan_event *event,
-    const struct reading *reading)
+take_facts(struct walk *walk, const struct scan_event *event,
+    const struct reading *readings, size_t count)
 {
 	struct place place = {
 	    .segment = walk->file->header.generation,
@@ -252,27 +171,9 @@ take_fact(struct walk *walk, const struct scan_event *event,
 	    .len = UNIT_HEADER_LEN + event->header.heads_len,
 	};
 
-	if (reading->head.id > walk->fsck->highest_id)
-		walk->fsck->highest_id = reading->head.id;
-	switch (reading->head.type) {
-	case RECORD_MESSAGE:
-		take_message(walk, reading, place);
-		break;
-	case RECORD_PROGRESS:
-		take_progress(walk, reading, place);
-		break;
-	case RECORD_FINISHED:
-		take_end(walk, reading->head.id);
-		break;
-	}
-}
-
-static void
-take_facts(struct walk *walk, const struct scan_event *event,
-    const struct reading *readings, size_t count)
-{
 	for (size_t i = 0; i < count; i++)
-		take_fact(walk, event, &readings[i]);
+		fsck_facts_take(
+		    &walk->facts, walk->segment, place, &readings[i]);
 }
 
 static void
@@ -459,9 +360,7 @@ forget_findings(struct walk *walk)
 
 	while (fsck->finding_count > walk->first_finding)
 		free(fsck->findings[--fsck->finding_count].detail);
-	/* Those of the newest segment, and no other is newer. */
-	roster_clear(&walk->skipped);
-	roster_init(&walk->skipped);
+	fsck_facts_forget_skips(&walk->facts);
 }
 
 static void
@@ -530,47 +429,6 @@ walk_segment(struct walk *walk, size_t index, struct error *error)
 	return is_ok;
 }
 
-/* ---- what they amount to ---- */
-
-/* A damaged content costs something where the message still lies there. */
-static void
-judge_contents(struct walk *walk)
-{
-	for (size_t i = 0; i < walk->fsck->finding_count; i++) {
-		struct fsck_finding *finding = &walk->fsck->findings[i];
-		if (finding->kind != FSCK_CONTENT)
-			continue;
-		const struct ledger_entry *entry =
-		    ledger_find(walk->fsck->ledger, finding->id);
-		bool is_skipped = roster_find(&walk->skipped, finding->id) ==
-		    (void *)(uintptr_t)(i + 1);
-		bool is_here = entry != NULL &&
-		    entry->place.segment == finding->segment &&
-		    entry->place.offset == finding->offset;
-		if (!is_here && !(entry == NULL && is_skipped))
-			finding->kind = FSCK_OLD_CONTENT;
-	}
-}
-
-/* Nothing drops a message that has not ended: its record is lost, or that of
- * its end.  Frees them. */
-static void
-tell_ghosts(struct walk *walk)
-{
-	struct ghost *ghost;
-
-	while ((ghost = roster_after(&walk->ghosts, 0)) != NULL) {
-		const struct fsck_segment *segment =
-		    &walk->fsck->segments[ghost->segment];
-		struct fsck_finding *finding =
-		    fsck_add(walk->fsck, FSCK_LOST, NULL, segment->name);
-		finding->segment = segment->header.generation;
-		finding->offset = ghost->offset;
-		finding->id = ghost->id;
-		free(roster_remove(&walk->ghosts, ghost->id));
-	}
-}
-
 bool
 fsck_walk(struct fsck *fsck, const struct fsck_options *options,
     struct fsck_meter *meter, struct error *error)
@@ -578,13 +436,9 @@ fsck_walk(struct fsck *fsck, const struct fsck_options *options,
 	struct walk walk = {.fsck = fsck, .options = options, .meter = meter};
 	bool is_ok = true;
 
-	roster_init(&walk.skipped);
-	roster_init(&walk.ghosts);
+	fsck_facts_init(&walk.facts, fsck);
 	for (size_t i = 0; is_ok && i < fsck->segment_count; i++)
 		is_ok = walk_segment(&walk, i, error);
-	judge_contents(&walk);
-	tell_ghosts(&walk);
-	roster_clear(&walk.skipped);
-	roster_clear(&walk.ghosts);
+	fsck_facts_end(&walk.facts);
 	return is_ok;
 }
