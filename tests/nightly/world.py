@@ -15,6 +15,7 @@ import random
 import re
 import signal
 import smtplib
+import subprocess
 import tempfile
 import threading
 import time
@@ -26,7 +27,7 @@ DOMAIN = "example.net"
 SENDER = "me@site.example"
 # So long before a daemon's death an outcome is durable: the committer's
 # patience is 20 ms, and the rest is for a machine that has no time for it.
-DURABLE_SECONDS = 5
+DURABLE_SECONDS = 20
 # Files of a daemon that would not lie where its queue is.
 OUTSIDE = ("log", "smtp.sock", "admin.sock")
 SHAPES = {
@@ -140,6 +141,7 @@ class Life:
         self.number = number
         self.status = None      # its exit status, or less than 0: a signal
         self.ended_at = None
+        self.was_killed = False  # by us, because it took too long to end
         self.calls = self.hits = 0
         self.hit = ""           # the first call that was hit, and its file
         self.plan = None
@@ -344,10 +346,11 @@ class World:
             life.calls, life.hits, life.hit = self.state.read()
         return life
 
-    def live(self, plan, patience_seconds=20):
+    def live(self, plan, patience_seconds=20, grace_seconds=60):
         """Mail comes; the daemon is ended when all is done, if not before.
 
         patience_seconds: how long the last letters may take to be delivered.
+        grace_seconds: how long it may take to end, before it is killed.
         """
         if self.begin(plan):
             for thread in self.work():
@@ -358,8 +361,16 @@ class World:
                     not self.daemon.has_ended and not self.daemon.is_idle():
                 time.sleep(0.005)
             if not self.daemon.has_ended:
-                self.daemon.process.send_signal(signal.SIGTERM)
+                self._ask_to_end(grace_seconds)
         return self.end(plan)
+
+    def _ask_to_end(self, grace_seconds):
+        self.daemon.process.send_signal(signal.SIGTERM)
+        try:
+            self.daemon.process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            self.lives[-1].was_killed = True
+            self.daemon.kill()
 
     def die_with_mail(self):
         """A life that leaves some in the queue, and on disk what kill -9
