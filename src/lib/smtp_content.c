@@ -245,8 +245,8 @@ copy_lines(struct smtp_content *content)
 }
 
 enum smtp_content_conversion
-smtp_content_convert(
-    struct smtp_content *content, const char **out_status, struct error *error)
+smtp_content_convert(struct smtp_content *content, enum transfer_encoding form,
+    const char **out_status, struct error *error)
 {
 	body_init(&content->body);
 	content->is_converted = true;
@@ -254,7 +254,7 @@ smtp_content_convert(
 		copy_lines(content);
 	else if (!spool_lines(content, error))
 		return SMTP_CONTENT_UNREADABLE;
-	if (!mime_open(&content->body, false, &content->mime, error))
+	if (!mime_open_as(&content->body, false, form, &content->mime, error))
 		return SMTP_CONTENT_UNREADABLE;
 	if (mime_answer(content->mime) == MIME_REFUSE) {
 		*out_status = mime_status(content->mime);

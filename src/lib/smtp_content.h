@@ -11,6 +11,7 @@
 #include "lib/postrider/smtp.h"
 #include "lib/smtp_spool.h"
 #include "message/body.h"
+#include "message/transfer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,10 +55,11 @@ void smtp_content_keep_as_is(struct smtp_content *content);
 /*
  * Afterwards it has only ASCII, and size is that of the conversion.  Memory is
  * converted out of a copy, what comes from a function out of a file, so that
- * this takes constant memory.  *out_status: static.
+ * this takes constant memory.  form: as of mime_open_as(); *out_status: static.
  */
 enum smtp_content_conversion smtp_content_convert(struct smtp_content *content,
-    const char **out_status, struct error *error) MUST_USE;
+    enum transfer_encoding form, const char **out_status,
+    struct error *error) MUST_USE;
 /* The next stretch, valid until the next call; false where reading failed. */
 bool smtp_content_next(struct smtp_content *content, struct bytes *out_stretch,
     bool *out_last, struct error *error) MUST_USE;

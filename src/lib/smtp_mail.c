@@ -19,13 +19,24 @@ declare_size(struct smtp *session, struct mail_params *params)
 	params->size_bytes = content->size;
 }
 
+static enum transfer_encoding
+form_of(const struct smtp_settings *settings)
+{
+	if (settings->convert_8bit == 2)
+		return TRANSFER_BASE64;
+	return settings->convert_8bit == 3 ? TRANSFER_QUOTED_PRINTABLE
+					   : TRANSFER_OTHER;
+}
+
 static bool
 convert(struct smtp *session)
 {
+	const enum transfer_encoding form = form_of(&session->settings);
 	const char *status = "";
 	struct error error;
 
-	switch (smtp_content_convert(&session->content, &status, &error)) {
+	switch (
+	    smtp_content_convert(&session->content, form, &status, &error)) {
 	case SMTP_CONTENT_CONVERTED:
 		return true;
 	case SMTP_CONTENT_UNFIT:

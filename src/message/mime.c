@@ -33,6 +33,7 @@ struct plan {
 struct mime {
 	const struct body *body; /* borrowed */
 	bool has_8bitmime;
+	enum transfer_encoding form; /* TRANSFER_OTHER: the best */
 	enum mime_answer answer;
 	const char *why;
 	bool needs_8bitmime;
@@ -95,10 +96,13 @@ refuse(struct mime *mime, const char *why)
 /* Text stays readable where most of it is ASCII; the rest is shorter in
  * base64. */
 static enum transfer_encoding
-best_encoding(const struct part *part, const struct stretch *body)
+best_encoding(const struct mime *mime, const struct part *part,
+    const struct stretch *body)
 {
 	bool mostly_ascii = body->traits.high_count <= body->len / 4;
 
+	if (mime->form != TRANSFER_OTHER)
+		return mime->form;
 	return part->is_text && mostly_ascii ? TRANSFER_QUOTED_PRINTABLE
 					     : TRANSFER_BASE64;
 }
@@ -113,7 +117,8 @@ plan_leaf(
 	case TRANSFER_7BIT:
 	case TRANSFER_8BIT:
 	case TRANSFER_BINARY:
-		return (struct plan){ACTION_ENCODE, best_encoding(part, body)};
+		return (struct plan){
+		    ACTION_ENCODE, best_encoding(mime, part, body)};
 	case TRANSFER_QUOTED_PRINTABLE:
 	case TRANSFER_BASE64:
 		return (struct plan){ACTION_REPAIR, part->encoding};
@@ -459,6 +464,14 @@ bool
 mime_open(const struct body *body, bool has_8bitmime, struct mime **out_mime,
     struct error *error)
 {
+	return mime_open_as(
+	    body, has_8bitmime, TRANSFER_OTHER, out_mime, error);
+}
+
+bool
+mime_open_as(const struct body *body, bool has_8bitmime,
+    enum transfer_encoding form, struct mime **out_mime, struct error *error)
+{
 	struct traits traits = {0};
 
 	if (!look(body, &traits, error))
@@ -468,6 +481,7 @@ mime_open(const struct body *body, bool has_8bitmime, struct mime **out_mime,
 	*mime = (struct mime){
 	    .body = body,
 	    .has_8bitmime = has_8bitmime,
+	    .form = form,
 	    .why = "",
 	    .needs_8bitmime = traits.has_8bit,
 	};

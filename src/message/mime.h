@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "message/body.h"
+#include "message/transfer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,13 @@ struct mime;
  */
 bool mime_open(const struct body *body, bool has_8bitmime,
     struct mime **out_mime, struct error *error) MUST_USE;
+/*
+ * The same, where text that must be encoded gets this form, TRANSFER_BASE64 or
+ * TRANSFER_QUOTED_PRINTABLE; TRANSFER_OTHER: whichever suits it.
+ */
+bool mime_open_as(const struct body *body, bool has_8bitmime,
+    enum transfer_encoding form, struct mime **out_mime,
+    struct error *error) MUST_USE;
 void mime_free(struct mime *mime);
 enum mime_answer mime_answer(const struct mime *mime);
 /* One line, for the log (CONVERT) or the sender (REFUSE); "" for AS_IS. Static.

@@ -198,19 +198,11 @@ feed(struct smtp_visit *visit, const struct smtp_delivery *delivery,
 	    delivery->to, smtp_letter_feed_fn, &source,
 	    is_raw ? delivery->content.len
 		   : smtp_letter_wire_size(delivery->content),
-	    (declares ? SMTP_SEND_8BIT : 0) | (is_raw ? SMTP_SEND_RAW : 0),
+	    SMTP_SEND_REWIND | (declares ? SMTP_SEND_8BIT : 0) |
+		(is_raw ? SMTP_SEND_RAW : 0),
 	    options, smtp_list_get(&visit->wishes.rcpt));
 	smtp_letter_feed_end(&source);
 	return err;
-}
-
-static int
-send_memory(struct smtp_visit *visit, const struct smtp_delivery *delivery,
-    const char *const *options)
-{
-	return smtp_sendmail(visit->session, delivery->from, delivery->to,
-	    delivery->content.data, delivery->content.len, !visit->words->raw,
-	    options, smtp_list_get(&visit->wishes.rcpt));
 }
 
 static int
@@ -219,17 +211,14 @@ send_with(struct smtp_visit *visit, const struct smtp_delivery *delivery,
 {
 	const struct smtp_words *words = visit->words;
 	const bool is_old = words->compat == SMTP_COMPAT_SMTPLIB2;
-	const bool is_8bit = !bytes_is_ascii(delivery->content);
-	const bool is_offered = smtp_has_extn(visit->session, "8bitmime") != 0;
-	const bool keeps = words->to8 == SMTP_TO8_KEEP || words->raw || is_old;
-	const bool is_undeclared = is_8bit && (is_old || !is_offered);
 
-	/* Only what lies in memory can be converted, only what is fed can go
-	 * undeclared or be watched. */
-	if (is_undeclared ? keeps : delivery->content.len > WATCHED_MIN)
-		return feed(
-		    visit, delivery, options, is_8bit && !is_undeclared);
-	return send_memory(visit, delivery, options);
+	/* Only what is fed can go undeclared, or be watched. */
+	if (is_old || delivery->content.len > WATCHED_MIN)
+		return feed(visit, delivery, options,
+		    !is_old && !bytes_is_ascii(delivery->content));
+	return smtp_sendmail(visit->session, delivery->from, delivery->to,
+	    delivery->content.data, delivery->content.len, !words->raw, options,
+	    smtp_list_get(&visit->wishes.rcpt));
 }
 
 static int

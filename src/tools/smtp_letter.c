@@ -173,7 +173,6 @@ smtp_letter_feed_begin(struct smtp_letter_feed *feed, struct bytes content)
 {
 	*feed = (struct smtp_letter_feed){
 	    .content = content,
-	    .len = content.len,
 	    .told_at = clock_now().mono_ms,
 	};
 }
@@ -183,27 +182,32 @@ static void
 tell(struct smtp_letter_feed *feed)
 {
 	const int64_t now = clock_now().mono_ms;
-	const size_t sent = feed->len - feed->content.len;
+	const size_t len = feed->content.len;
 
 	if (now - feed->told_at < CLOCK_SECOND || isatty(STDERR_FILENO) != 1)
 		return;
 	feed->told_at = now;
 	feed->is_told = true;
-	(void)fprintf(stderr, "\r%zu of %zu KiB, %zu %%\033[K", sent / 1024,
-	    feed->len / 1024,
-	    (size_t)(100.0 * (double)sent / (double)feed->len));
+	(void)fprintf(stderr, "\r%zu of %zu KiB, %zu %%\033[K",
+	    feed->given / 1024, len / 1024,
+	    (size_t)(100.0 * (double)feed->given / (double)len));
 }
 
 int64_t
 smtp_letter_feed_fn(void *arg, void *buffer, size_t capacity)
 {
 	struct smtp_letter_feed *feed = arg;
-	const struct bytes piece = bytes_first(feed->content, capacity);
+	const struct bytes piece =
+	    bytes_first(bytes_from(feed->content, feed->given), capacity);
 
+	if (buffer == NULL) {
+		feed->given = 0;
+		return 0;
+	}
 	if (piece.len > 0)
 		tell(feed);
 	memcpy(buffer, piece.data, piece.len);
-	feed->content = bytes_from(feed->content, piece.len);
+	feed->given += piece.len;
 	return (int64_t)piece.len;
 }
 

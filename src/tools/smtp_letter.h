@@ -28,10 +28,11 @@ uint64_t smtp_letter_wire_size(struct bytes content);
 /* The caller's login at hostname; to be freed. */
 char *smtp_letter_sender(const char *hostname);
 
-/* Gives content piece by piece; smtp_letter_feed_fn is a smtp_read_fn of it. */
+/* Gives content piece by piece; smtp_letter_feed_fn is a smtp_read_fn of it,
+ * which can begin again. */
 struct smtp_letter_feed {
-	struct bytes content; /* what is left */
-	size_t len;           /* of all of it */
+	struct bytes content; /* borrowed */
+	size_t given;         /* octets of it */
 	bool is_told;         /* on a terminal */
 	int64_t told_at;      /* monotonic ms */
 };

@@ -85,6 +85,12 @@ make_session(struct smtp_visit *visit)
 	const struct smtp_words *words = visit->words;
 	const bool is_plain =
 	    words->no_pipelining || words->compat == SMTP_COMPAT_SMTPLIB2;
+	static const int conversions[] = {
+	    [SMTP_TO8_NONE] = 1,
+	    [SMTP_TO8_KEEP] = -1,
+	    [SMTP_TO8_QP] = 3,
+	    [SMTP_TO8_BASE64] = 2,
+	};
 	/* Who only looks wants to see bad certificates, too. */
 	const bool is_curious = (words->use & SMTP_USE_PROBE) != 0 &&
 	    words->tls != SMTP_TLS_WORD_MUST;
@@ -100,7 +106,7 @@ make_session(struct smtp_visit *visit)
 	    .verbs = verbs_of(words),
 	    .pipelining = is_plain ? -1 : 0,
 	    .chunking = words->chunks,
-	    .convert_8bit = words->to8 != SMTP_TO8_KEEP,
+	    .convert_8bit = conversions[words->to8],
 	    .raw_eol = words->raw,
 	    .auth_in_clear = words->auth_in_clear,
 	};

@@ -431,3 +431,41 @@ Test(mime, tells_when_the_content_cannot_be_read)
 	cr_expect_eq(error.kind, ERROR_SYSTEM);
 	cr_expect_null(mime);
 }
+
+Test(mime, encodes_text_in_the_form_that_is_asked_for)
+{
+	static const struct {
+		enum transfer_encoding form;
+		const char *words[2]; /* in what comes out */
+	} rows[] = {
+	    {TRANSFER_OTHER, {"quoted-printable", "gr=C3=BCn"}},
+	    {TRANSFER_QUOTED_PRINTABLE, {"quoted-printable", "gr=C3=BCn"}},
+	    {TRANSFER_BASE64, {"base64", "Z3LDvG4="}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct body body;
+		struct buffer output;
+		struct mime *mime = NULL;
+		struct error error;
+		bool end = false;
+
+		body_init(&body);
+		body_set(&body,
+		    BYTES("MIME-Version: 1.0\r\nContent-Type: text/plain; "
+			  "charset=utf-8\r\n\r\ngr\xc3\xbcn"));
+		buffer_init(&output, 1 << 16);
+		cr_assert(
+		    mime_open_as(&body, false, rows[i].form, &mime, &error));
+		while (!end)
+			cr_assert(mime_read(mime, &output, &end, &error));
+		for (size_t j = 0; j < 2; j++)
+			cr_expect_lt(bytes_search(buffer_bytes(&output),
+					 bytes_of(rows[i].words[j])),
+			    output.len, "row %zu: %.*s", i,
+			    BYTES_ARGS(buffer_bytes(&output)));
+		mime_free(mime);
+		buffer_clear(&output);
+		body_clear(&body);
+	}
+}

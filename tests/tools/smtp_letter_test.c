@@ -92,4 +92,7 @@ Test(smtp_letter, feeds_all_of_it_in_pieces)
 	smtp_letter_feed_end(&feed);
 	cr_expect_eq(len, 0);
 	cr_expect_str_eq(all, "0123456789");
+	cr_expect_eq(smtp_letter_feed_fn(&feed, NULL, 0), 0);
+	cr_expect_eq(smtp_letter_feed_fn(&feed, piece, 4), 4);
+	cr_expect_eq(memcmp(piece, "0123", 4), 0);
 }

@@ -125,7 +125,8 @@ typedef struct smtp_options {
 	int chunking;   /* 1: BDAT where offered; 0: for BODY=BINARYMIME */
 	/* 8-bit content where 8BITMIME is not offered.  0: it is refused; 1:
 	 * quoted-printable or base64, but for what is signed or encrypted,
-	 * which is refused; -1: as smtplib, it goes out as it is. */
+	 * which is refused; 2: the same, text always in base64; 3: in
+	 * quoted-printable; -1: as smtplib, it goes out as it is. */
 	int convert_8bit;
 	int raw_eol; /* 1: bodies as they are, but for the dots, where the
 			call's fix_eol is 0 */
