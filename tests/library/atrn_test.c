@@ -148,6 +148,7 @@ check_rows(const struct row *rows, size_t count)
 
 #define CHECK(rows) check_rows(rows, sizeof(rows) / sizeof(rows[0]))
 
+/* Row 33. */
 Test(atrn, takes_what_the_server_has)
 {
 	static const struct row rows[] = {

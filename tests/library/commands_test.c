@@ -5,6 +5,7 @@
 
 /* ---- EHLO, HELO ---- */
 
+/* Rows 16, 20, 22, 24. */
 Test(commands, knows_what_EHLO_said)
 {
 	struct library_scene scene;
@@ -33,6 +34,7 @@ Test(commands, knows_what_EHLO_said)
 	library_scene_clear(&scene);
 }
 
+/* Row 21. */
 Test(commands, tells_a_refused_EHLO)
 {
 	struct library_scene scene;
@@ -47,6 +49,7 @@ Test(commands, tells_a_refused_EHLO)
 	library_scene_clear(&scene);
 }
 
+/* Row 20. */
 Test(commands, is_disconnected_where_the_server_closes_at_EHLO)
 {
 	struct library_scene scene;
@@ -57,6 +60,7 @@ Test(commands, is_disconnected_where_the_server_closes_at_EHLO)
 	library_scene_clear(&scene);
 }
 
+/* Row 23. */
 Test(commands, greets_where_need_be)
 {
 	static const struct {
@@ -91,6 +95,7 @@ Test(commands, greets_where_need_be)
 
 /* ---- plain commands ---- */
 
+/* Rows 25, 29, 30, 33. */
 Test(commands, are_said_as_smtplib_says_them)
 {
 	struct library_scene scene;
@@ -142,6 +147,7 @@ Test(commands, can_be_sent_in_one_go_and_their_replies_fetched)
 	library_scene_clear(&scene);
 }
 
+/* Row 11. */
 Test(commands, hold_no_line_ends)
 {
 	struct library_scene scene;
@@ -161,6 +167,7 @@ Test(commands, hold_no_line_ends)
 	library_scene_clear(&scene);
 }
 
+/* Row 12. */
 Test(commands, are_ASCII_until_SMTPUTF8_was_said)
 {
 	static const char *const utf8[] = {"SMTPUTF8", NULL};
@@ -181,6 +188,7 @@ Test(commands, are_ASCII_until_SMTPUTF8_was_said)
 	library_scene_clear(&scene);
 }
 
+/* Row 0.1. */
 Test(commands, write_verbs_as_told)
 {
 	static const struct {
@@ -209,6 +217,7 @@ Test(commands, write_verbs_as_told)
 
 #define BODY8 "C:mail from:<a@x> BODY=8BITMIME SIZE=3\r\nS:250 ok\n"
 
+/* Row 27. */
 Test(commands, send_a_mail_by_hand)
 {
 	static const char *const options[] = {"BODY=8BITMIME", "SIZE=3", NULL};
@@ -240,6 +249,7 @@ Test(commands, send_a_mail_by_hand)
 	library_scene_clear(&scene);
 }
 
+/* Row 26. */
 Test(commands, leave_options_out_where_there_was_no_EHLO)
 {
 	static const char *const options[] = {"BODY=8BITMIME", NULL};
@@ -255,6 +265,7 @@ Test(commands, leave_options_out_where_there_was_no_EHLO)
 	library_scene_clear(&scene);
 }
 
+/* Row 26. */
 Test(commands, refuse_SMTPUTF8_where_it_is_not_offered)
 {
 	static const char *const options[] = {"smtputf8", NULL};
@@ -266,6 +277,7 @@ Test(commands, refuse_SMTPUTF8_where_it_is_not_offered)
 	library_scene_clear(&scene);
 }
 
+/* Row 28. */
 Test(commands, tell_a_refused_DATA)
 {
 	struct library_scene scene;
@@ -279,6 +291,7 @@ Test(commands, tell_a_refused_DATA)
 	library_scene_clear(&scene);
 }
 
+/* Rows 0.3, 28. */
 Test(commands, leave_line_ends_where_told)
 {
 	const struct smtp_options raw = {.raw_eol = 1};
@@ -323,6 +336,7 @@ Test(commands, detect_replies_that_nobody_asked_for)
 
 /* ---- helpers ---- */
 
+/* Row 31. */
 Test(helpers, quote_addresses)
 {
 	static const struct {
@@ -349,6 +363,7 @@ Test(helpers, quote_addresses)
 	cr_expect_null(smtp_quoteaddr("a@b, c@d"));
 }
 
+/* Row 32. */
 Test(helpers, quote_content)
 {
 	size_t len = 0;
@@ -359,6 +374,7 @@ Test(helpers, quote_content)
 	smtp_free_str(quoted);
 }
 
+/* Row 6. */
 Test(helpers, know_the_own_name)
 {
 	char *name = smtp_default_hostname();
@@ -367,6 +383,7 @@ Test(helpers, know_the_own_name)
 	smtp_free_str(name);
 }
 
+/* Row 65. */
 Test(helpers, respond_to_challenges)
 {
 	static const struct {
@@ -399,6 +416,7 @@ Test(helpers, respond_to_challenges)
 	}
 }
 
+/* Row 71. */
 Test(helpers, name_every_error)
 {
 	for (int err = SMTP_OK; err >= SMTP_E_NOMEM; err--)

@@ -56,6 +56,7 @@ check_rows(const struct row *rows, size_t count)
 
 #define CHECK(rows) check_rows(rows, sizeof(rows) / sizeof(rows[0]))
 
+/* Row 1. */
 Test(connection, tells_the_greeting_whatever_it_says)
 {
 	static const struct row rows[] = {
@@ -71,6 +72,7 @@ Test(connection, tells_the_greeting_whatever_it_says)
 	CHECK(rows);
 }
 
+/* Rows 7, 8, 9. */
 Test(connection, reads_replies_of_any_form_and_nothing_else)
 {
 #define NOOP(reply) GREETING "C:noop\n" reply
@@ -118,6 +120,7 @@ endless(const char *line, size_t count)
 	return script;
 }
 
+/* Row 7. */
 Test(connection, bounds_lines_and_replies)
 {
 	char *lines = endless("S:250-more\n", SMTP_MAXREPLY + 1);
@@ -133,6 +136,7 @@ Test(connection, bounds_lines_and_replies)
 	free(line);
 }
 
+/* Row 72. */
 Test(connection, is_refused_or_not_found)
 {
 	struct library_scene scene;
@@ -155,6 +159,7 @@ Test(connection, is_refused_or_not_found)
 	smtp_free(session);
 }
 
+/* Row 2. */
 Test(connection, takes_hosts_apart_as_people_write_them)
 {
 	static const struct {
@@ -185,6 +190,7 @@ Test(connection, takes_hosts_apart_as_people_write_them)
 	smtp_free(session);
 }
 
+/* Row 1. */
 Test(connection, opens_with_220_alone)
 {
 	struct library_scene scene;
@@ -200,6 +206,7 @@ Test(connection, opens_with_220_alone)
 	library_scene_clear(&scene);
 }
 
+/* Row 2. */
 Test(connection, goes_to_a_unix_socket_or_on_a_descriptor_too)
 {
 	char *folder = scratch_folder_new();
@@ -224,6 +231,7 @@ Test(connection, goes_to_a_unix_socket_or_on_a_descriptor_too)
 	scratch_folder_remove(folder);
 }
 
+/* Row 5. */
 Test(connection, binds_the_source_address)
 {
 	const struct smtp_options bad = {.source_address = "nonsense"};
@@ -242,6 +250,7 @@ Test(connection, binds_the_source_address)
 	library_scene_clear(&scene);
 }
 
+/* Row 4. */
 Test(connection, refuses_a_timeout_of_nothing)
 {
 	struct smtp *session = smtp_new(NULL);
@@ -254,6 +263,7 @@ Test(connection, refuses_a_timeout_of_nothing)
 	smtp_free(session);
 }
 
+/* Rows 4, 72. */
 Test(connection, waits_no_longer_than_it_was_told)
 {
 	static const struct {
@@ -284,6 +294,7 @@ Test(connection, waits_no_longer_than_it_was_told)
 	}
 }
 
+/* Row 10. */
 Test(connection, needs_to_be_there_for_every_call)
 {
 	static const char *const to[] = {"a@y", NULL};
@@ -302,6 +313,7 @@ Test(connection, needs_to_be_there_for_every_call)
 	smtp_free(session);
 }
 
+/* Row 14. */
 Test(connection, keeps_what_EHLO_said_when_closed_and_forgets_it_at_QUIT)
 {
 	struct library_scene scene;
@@ -332,6 +344,7 @@ keep_line(void *arg, const char *line)
 	(void)snprintf(all + len, 4096 - len, "%s\n", line);
 }
 
+/* Row 13. */
 Test(connection, shows_what_passes_as_smtplib_does)
 {
 	static char all[4096];
@@ -410,7 +423,7 @@ Test(connection, shows_the_time_and_secrets_where_asked)
 	}
 }
 
-/* Better than smtplib, which shows them. */
+/* Row 13: Better than smtplib, which shows them. */
 Test(connection, hides_secrets_that_are_said_by_hand)
 {
 	static char all[4096];

@@ -83,6 +83,7 @@ check_rows(
 
 /* ---- what the server says ---- */
 
+/* Rows 41, 42, 43, 46. */
 Test(mail, is_sent)
 {
 	static const struct row rows[] = {
@@ -110,6 +111,7 @@ Test(mail, is_sent)
 	CHECK(rows);
 }
 
+/* Rows 41, 43, 45, 46, 47, 71. */
 Test(mail, is_refused_and_the_session_stays_usable)
 {
 	static const struct row rows[] = {
@@ -134,6 +136,7 @@ Test(mail, is_refused_and_the_session_stays_usable)
 	CHECK(rows);
 }
 
+/* Row 45. */
 Test(mail, is_not_sent_where_the_server_did_not_forget_the_one_before)
 {
 	struct library_scene scene;
@@ -149,6 +152,7 @@ Test(mail, is_not_sent_where_the_server_did_not_forget_the_one_before)
 	library_scene_clear(&scene);
 }
 
+/* Rows 41, 42, 45. */
 Test(mail, closes_where_421_says_so)
 {
 	static const struct row rows[] = {
@@ -194,6 +198,7 @@ Test(mail, believes_no_reply_that_came_too_early)
 
 /* ---- what we say ---- */
 
+/* Row 40. */
 Test(mail, declares_its_size_and_8_bits_first)
 {
 	static const char *const options[] = {"RET=HDRS", "ENVID=1", NULL};
@@ -211,6 +216,7 @@ Test(mail, declares_its_size_and_8_bits_first)
 	library_scene_clear(&scene);
 }
 
+/* Row 40. */
 Test(mail, declares_what_it_was_told_once)
 {
 	static const char *const options[] = {
@@ -228,6 +234,7 @@ Test(mail, declares_what_it_was_told_once)
 	library_scene_clear(&scene);
 }
 
+/* Row 0.4. */
 Test(mail, never_sends_8_bits_undeclared)
 {
 	const struct smtp_options convert = {.convert_8bit = 1};
@@ -253,6 +260,7 @@ Test(mail, never_sends_8_bits_undeclared)
 	library_scene_clear(&scene);
 }
 
+/* Row 44. */
 Test(mail, is_refused_here_where_it_can_never_be_sent)
 {
 	static const char *const none[] = {NULL};
@@ -282,6 +290,7 @@ Test(mail, is_refused_here_where_it_can_never_be_sent)
 	library_scene_clear(&scene);
 }
 
+/* Row 50. */
 Test(mail, fails_without_SMTPUTF8_where_it_needs_it)
 {
 	static const char *const utf8[] = {"SMTPUTF8", NULL};
@@ -295,6 +304,7 @@ Test(mail, fails_without_SMTPUTF8_where_it_needs_it)
 	library_scene_clear(&scene);
 }
 
+/* Row 33. */
 Test(mail, follows_mail_in_one_session_and_pipelines)
 {
 	struct library_scene scene;
@@ -311,6 +321,7 @@ Test(mail, follows_mail_in_one_session_and_pipelines)
 	library_scene_clear(&scene);
 }
 
+/* Row 33. */
 Test(mail, goes_in_chunks_where_told)
 {
 	const struct smtp_options options = {.chunking = 1, .pipelining = -1};
@@ -346,6 +357,7 @@ read_lines(void *arg, void *buf, size_t cap)
 	return (int64_t)len;
 }
 
+/* Row 28. */
 Test(mail, of_any_size_comes_out_of_a_function)
 {
 	struct source source = {.left = (size_t)8 * 1024 * 1024};
@@ -379,6 +391,7 @@ Test(mail, is_not_ended_where_reading_fails)
 #define LMTP  GREETING "C:lhlo \nS:250-x\nS:250 PIPELINING\n"
 #define THREE MAIL "\n" RCPT "\n" RCPT "\n" RCPT "\nC:data\n" OK
 
+/* Row 70. */
 Test(lmtp, has_a_reply_for_each_recipient)
 {
 	static const struct row rows[] = {
@@ -400,6 +413,7 @@ Test(lmtp, has_a_reply_for_each_recipient)
 	check_rows(rows, sizeof(rows) / sizeof(rows[0]), &options);
 }
 
+/* Row 70. */
 Test(lmtp, has_them_by_hand_too)
 {
 	const struct smtp_options options = {.lmtp = 1};
@@ -458,6 +472,7 @@ check_prepared(const struct prepared *row)
 	smtp_msg_free(msg);
 }
 
+/* Rows 48, 51. */
 Test(message, has_its_envelope_in_the_header)
 {
 	static const struct prepared rows[] = {
@@ -488,6 +503,7 @@ Test(message, has_its_envelope_in_the_header)
 		check_prepared(&rows[i]);
 }
 
+/* Row 49. */
 Test(message, takes_another_envelope)
 {
 	static const char text[] = "From: a@x\nTo: b@y\n\n";
@@ -500,6 +516,7 @@ Test(message, takes_another_envelope)
 	smtp_msg_free(msg);
 }
 
+/* Row 50. */
 Test(message, is_sent_as_what_it_is)
 {
 	static const char text[] =

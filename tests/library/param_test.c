@@ -15,6 +15,7 @@ static const char *const one[] = {"a@y", NULL};
 
 /* ---- put together ---- */
 
+/* Row 33. */
 Test(param, is_put_together)
 {
 	struct {

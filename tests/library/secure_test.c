@@ -52,6 +52,7 @@ secure_clear(struct secure_scene *secure)
 
 /* ---- STARTTLS ---- */
 
+/* Row 60. */
 Test(starttls, forgets_all_and_says_no_EHLO_by_itself)
 {
 	struct secure_scene secure;
@@ -69,6 +70,7 @@ Test(starttls, forgets_all_and_says_no_EHLO_by_itself)
 	secure_clear(&secure);
 }
 
+/* Row 60. */
 Test(starttls, is_refused_or_not_offered)
 {
 	struct library_scene scene;
@@ -86,6 +88,7 @@ Test(starttls, is_refused_or_not_offered)
 	library_scene_clear(&scene);
 }
 
+/* Row 60. */
 Test(starttls, ends_where_something_lies_behind_its_220)
 {
 	struct library_scene scene;
@@ -98,6 +101,7 @@ Test(starttls, ends_where_something_lies_behind_its_220)
 	library_scene_clear(&scene);
 }
 
+/* Row 61. */
 Test(starttls, fails_for_ever_where_the_handshake_does)
 {
 	static const struct {
@@ -128,6 +132,7 @@ Test(starttls, fails_for_ever_where_the_handshake_does)
 	}
 }
 
+/* Row 61. */
 Test(tls, comes_by_itself_before_a_mail)
 {
 	static const struct {
@@ -160,6 +165,7 @@ Test(tls, comes_by_itself_before_a_mail)
 	}
 }
 
+/* Row 62. */
 Test(tls, is_there_before_the_greeting_where_implicit)
 {
 	const struct smtp_options options = {.tls = SMTP_TLS_IMPLICIT};
@@ -215,6 +221,7 @@ check_login(const struct login *row)
 
 #define ASK "S:334 bG9vcA==\n"
 
+/* Rows 63, 66. */
 Test(login, tries_what_is_offered)
 {
 	static const struct login rows[] = {
@@ -255,6 +262,7 @@ Test(login, tries_what_is_offered)
 		check_login(&rows[i]);
 }
 
+/* Row 63. */
 Test(login, never_shows_the_password_in_clear)
 {
 	struct library_scene scene;
@@ -265,6 +273,7 @@ Test(login, never_shows_the_password_in_clear)
 	library_scene_clear(&scene);
 }
 
+/* Row 65. */
 Test(login, may_name_its_mechanism)
 {
 	const struct smtp_options options = {.auth_in_clear = 1};
@@ -306,6 +315,7 @@ tell(void *arg, const void *chal, size_t n, void *out, size_t cap)
 	return chal == NULL ? 2 : 1;
 }
 
+/* Row 64. */
 Test(login, asks_a_function)
 {
 	static const struct {
@@ -413,6 +423,7 @@ Test(requiretls, is_not_undone_by_the_header_field)
 
 /* ---- tls_ca and tls_verify ---- */
 
+/* Row 61. */
 Test(starttls, believes_whom_the_options_say)
 {
 	static const struct {

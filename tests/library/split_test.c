@@ -225,6 +225,7 @@ Test(split, sends_to_a_hundred_at_a_time)
 	free(text);
 }
 
+/* Row 70. */
 Test(split, has_a_reply_for_each_in_LMTP)
 {
 	static const struct row rows[] = {

@@ -57,6 +57,7 @@ static const struct row rows[] = {
 	EXTENSION_BIT(EXTENSION_LIMITS), 0, "", {0, 0, 0}},
 };
 
+/* Row 22. */
 Test(extensions, are_read_from_the_reply_to_ehlo)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -119,6 +120,7 @@ Test(extensions, are_found_by_their_names)
 	cr_expect_eq(extension_find(BYTES_NONE), EXTENSION_COUNT);
 }
 
+/* Row 22. */
 Test(extensions, have_lines_known_or_not)
 {
 	struct bytes rest =

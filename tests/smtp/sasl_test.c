@@ -107,6 +107,7 @@ static const struct {
     {"base64 that is cut", "CRAM-MD5", "u", "p", NULL, {{"PDE4O", NULL}}},
 };
 
+/* Row 65. */
 Test(sasl, answers_as_the_mechanisms_say)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
