@@ -437,13 +437,13 @@ Test(mime, encodes_text_in_the_form_that_is_asked_for)
 	static const struct {
 		enum transfer_encoding form;
 		const char *words[2]; /* in what comes out */
-	} rows[] = {
+	} forms[] = {
 	    {TRANSFER_OTHER, {"quoted-printable", "gr=C3=BCn"}},
 	    {TRANSFER_QUOTED_PRINTABLE, {"quoted-printable", "gr=C3=BCn"}},
-	    {TRANSFER_BASE64, {"base64", "Z3LDvG4="}},
+	    {TRANSFER_BASE64, {"base64", "YXMgZ3JlZW4gYXMgZ3LDvG4="}},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct body body;
 		struct buffer output;
 		struct mime *mime = NULL;
@@ -453,15 +453,15 @@ Test(mime, encodes_text_in_the_form_that_is_asked_for)
 		body_init(&body);
 		body_set(&body,
 		    BYTES("MIME-Version: 1.0\r\nContent-Type: text/plain; "
-			  "charset=utf-8\r\n\r\ngr\xc3\xbcn"));
+			  "charset=utf-8\r\n\r\nas green as gr\xc3\xbcn"));
 		buffer_init(&output, 1 << 16);
 		cr_assert(
-		    mime_open_as(&body, false, rows[i].form, &mime, &error));
+		    mime_open_as(&body, false, forms[i].form, &mime, &error));
 		while (!end)
 			cr_assert(mime_read(mime, &output, &end, &error));
 		for (size_t j = 0; j < 2; j++)
 			cr_expect_lt(bytes_search(buffer_bytes(&output),
-					 bytes_of(rows[i].words[j])),
+					 bytes_of(forms[i].words[j])),
 			    output.len, "row %zu: %.*s", i,
 			    BYTES_ARGS(buffer_bytes(&output)));
 		mime_free(mime);
