@@ -197,7 +197,9 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 /*
  * Only the newest segment's content is checked.  What is found damaged there
  * must not be taken for sound when the segment is an older one: the headers of
- * its units are overwritten with zeros.
+ * its units are overwritten with zeros.  Where a disk that copies on write has
+ * no room for that they stay, and the content is found out when it is to be
+ * delivered.
  */
 static bool
 wipe(struct replay *replay, const struct scan_event *bad, struct error *error)
@@ -217,7 +219,7 @@ wipe(struct replay *replay, const struct scan_event *bad, struct error *error)
 		if (is_read && len == sizeof(data) &&
 		    unit_header_is_likely(bytes_make(data, sizeof(data))) &&
 		    !disk_write_at(disk, fd, ZEROS, sizeof(ZEROS), at, error))
-			return false;
+			return disk_is_full(error);
 	}
 	return true;
 }

@@ -647,3 +647,28 @@ Test(journal, starts_where_a_torn_tail_cannot_be_cut)
 	cr_expect_eq(world.problems, 0, "%s", world.problem);
 	world_clear(&world);
 }
+
+Test(journal, starts_where_damage_cannot_be_wiped)
+{
+	struct world world;
+
+	start(&world, "a5");
+	struct segment_message where =
+	    ledger_where(world.ledger, ledger_find(world.ledger, 1002));
+	world_stop(&world);
+	flip(&world, FIRST, where.place.offset + where.place.len + 1, 1);
+	fake_disk_break(world.fake, "write allocate", ENOSPC);
+	for (int times = 0; times < 2; times++) {
+		restart(&world);
+		cr_expect_eq(world_size(&world), 4);
+		cr_expect_null(ledger_find(world.ledger, 1002));
+		cr_expect_gt(world.problems, 0, "it is said");
+	}
+	fake_disk_break(world.fake, "", 0);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 4);
+	cr_assert(world_run(&world, "a5 a5"));
+	restart(&world);
+	cr_expect_eq(world_size(&world), 14);
+	world_clear(&world);
+}
