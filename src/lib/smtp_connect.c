@@ -32,10 +32,12 @@ smtp_connect_tls_context(struct smtp *session, struct ssl_ctx_st *ssl_ctx,
 		session->tls_now = session->tls_own;
 		return true;
 	}
-	if (session->tls != NULL && session->tls_verifies != verify) {
+	/* Nothing is in TLS now. */
+	if (session->tls_verifies != verify || session->is_tls_stale) {
 		tls_context_free(session->tls);
 		session->tls = NULL;
 	}
+	session->is_tls_stale = false;
 	if (session->tls == NULL &&
 	    !tls_client_new(&options, &session->tls, error))
 		return false;
@@ -214,7 +216,22 @@ resolved_too_late(void *ctx)
 	struct smtp *session = ctx;
 
 	fail(session, SMTP_E_TIMEOUT, SMTP_S_CONNECT,
-	    "the session takes too long: host not found yet");
+	    "timed out: the host is not found yet");
+}
+
+/* t_connect holds for the name alone as for each address. */
+static void
+set_resolve_timer(struct smtp *session)
+{
+	int64_t wait_ms = smtp_session_timeout(session, SMTP_PHASE_CONNECT);
+	int64_t deadline = session->session_deadline;
+
+	if (wait_ms == 0)
+		wait_ms = CONNECT_TIMEOUT;
+	if (wait_ms < CLOCK_DAY * 10000 &&
+	    smtp_link_now(session) + wait_ms < deadline)
+		deadline = smtp_link_now(session) + wait_ms;
+	loop_timer_set(&session->resolve_timer, deadline);
 }
 
 void
@@ -343,7 +360,7 @@ begin_host(struct smtp *session, struct bytes host, const char *service)
 	session->is_local = false;
 	session->state = SMTP_LINK_RESOLVING;
 	await_greeting(session);
-	loop_timer_set(&session->resolve_timer, session->session_deadline);
+	set_resolve_timer(session);
 	session->query = resolver_lookup(
 	    session->resolver, session->host, port, resolved, session);
 	return SMTP_OK;

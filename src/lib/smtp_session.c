@@ -244,8 +244,8 @@ smtp_set_tls(
 	s->settings.tls = how;
 	s->settings.ssl_ctx = ctx;
 	smtp_session_set(&s->settings.tls_name, name);
-	tls_context_free(s->tls);
-	s->tls = NULL;
+	/* A connection may still be using it. */
+	s->is_tls_stale = true;
 	return SMTP_OK;
 }
 

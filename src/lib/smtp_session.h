@@ -155,6 +155,7 @@ struct smtp {
 	struct smtp_client_options options; /* of client */
 	struct tls_context *tls;            /* made at need */
 	bool tls_verifies;                  /* tls was made so */
+	bool is_tls_stale;                  /* the settings are others since */
 	int64_t session_deadline;
 
 	/* What the server said. */

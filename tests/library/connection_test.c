@@ -556,21 +556,24 @@ Test(connection, waits_for_a_name_no_longer_than_the_session_may_take)
 	    {.name = "mx.example", .manner = DNS_SERVER_IS_SILENT},
 	    {.name = NULL},
 	};
-	const struct smtp_options options = {.t_session = 100};
+	const struct smtp_options options[] = {
+	    {.t_session = 100}, {.t_connect = 100}};
 	struct dns_server *dns = dns_server_new(names);
-	struct smtp *session = smtp_new(&options);
 	struct error error;
 
-	/* Else resolv.conf would say whom to ask. */
-	cr_assert(resolver_new(session->loop, dns_server_address(dns),
-	    &session->resolver, &error));
-	for (int i = 0; i < 2; i++) {
-		cr_expect_eq(
-		    smtp_connect(session, "mx.example", NULL), SMTP_E_TIMEOUT);
-		cr_expect_eq(smtp_last_stage(session), SMTP_S_CONNECT);
-		cr_expect_eq(smtp_last_class(session), SMTP_C_CONN);
+	for (size_t i = 0; i < 2; i++) {
+		struct smtp *session = smtp_new(&options[i]);
+		/* Else resolv.conf would say whom to ask. */
+		cr_assert(resolver_new(session->loop, dns_server_address(dns),
+		    &session->resolver, &error));
+		for (int j = 0; j < 2; j++) {
+			cr_expect_eq(smtp_connect(session, "mx.example", NULL),
+			    SMTP_E_TIMEOUT);
+			cr_expect_eq(smtp_last_stage(session), SMTP_S_CONNECT);
+			cr_expect_eq(smtp_last_class(session), SMTP_C_CONN);
+		}
+		smtp_free(session);
 	}
 	cr_expect_gt(dns_server_asked(dns), 0);
-	smtp_free(session);
 	dns_server_free(dns);
 }

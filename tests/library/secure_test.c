@@ -483,3 +483,26 @@ Test(login, ends_where_the_server_asks_without_end)
 	cr_expect_not(smtp_connected(scene.session));
 	library_scene_clear(&scene);
 }
+
+/* The settings are those of the next handshake. */
+Test(tls, goes_on_where_the_settings_change)
+{
+	struct tls_authority *authority = tls_authority_new();
+	const struct smtp_options options = {
+	    .tls = SMTP_TLS_IMPLICIT, .tls_ca = tls_authority_path(authority)};
+	const struct script_options where = {
+	    .certificate = tls_authority_issue_for(authority, HERE)};
+	struct library_scene scene;
+
+	library_scene_begin(
+	    &scene, "T\n" GREETING "C:noop\nS:250 ok\n" QUIT, &options, &where);
+	cr_assert_eq(
+	    smtp_connect(scene.session, script_server_host(scene.server), NULL),
+	    SMTP_OK, "%s", smtp_last_errmsg(scene.session));
+	cr_expect_eq(
+	    smtp_set_tls(scene.session, SMTP_TLS_OFF, NULL, NULL), SMTP_OK);
+	cr_expect_eq(smtp_noop(scene.session), SMTP_OK);
+	cr_expect_eq(smtp_quit(scene.session), SMTP_OK);
+	library_scene_clear(&scene);
+	tls_authority_free(authority);
+}
