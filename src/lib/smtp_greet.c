@@ -51,6 +51,9 @@ begin_hello(struct smtp *session, const char *name, enum smtp_phase phase,
 	if (name != NULL && bytes_has_control(bytes_of(name)))
 		return smtp_call_refuse(
 		    session, SMTP_E_INVAL, "the name holds control characters");
+	if (name != NULL && bytes_of(name).len > SMTP_HELLO_MAX)
+		return smtp_call_refuse(
+		    session, SMTP_E_INVAL, "the name is too long");
 	if (name != NULL)
 		smtp_session_set(&session->settings.local_hostname, name);
 	session->options.hello = smtp_session_hello(session);

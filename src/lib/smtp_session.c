@@ -115,7 +115,8 @@ take_options(struct smtp *session, const struct smtp_options *given)
 	struct smtp_settings *settings = &session->settings;
 
 	const struct bytes name = bytes_of(options.local_hostname);
-	if (bytes_has_control(name) || !bytes_is_ascii(name))
+	if (bytes_has_control(name) || !bytes_is_ascii(name) ||
+	    name.len > SMTP_HELLO_MAX)
 		return false;
 	smtp_session_set(&settings->local_hostname, options.local_hostname);
 	smtp_session_set(&settings->tls_name, options.tls_name);

@@ -42,6 +42,9 @@ typedef void smtp_step_fn(struct smtp *session, int err);
 typedef bool smtp_hear_fn(
     struct smtp *session, const struct smtp_client_event *event);
 
+/* Octets of our name in EHLO: a domain's, and some more. */
+#define SMTP_HELLO_MAX ((size_t)400)
+
 enum smtp_link_state {
 	SMTP_LINK_NONE,
 	SMTP_LINK_RESOLVING,

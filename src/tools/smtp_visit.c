@@ -111,17 +111,11 @@ make_session(struct smtp_visit *visit)
 	    .auth_in_clear = words->auth_in_clear,
 	};
 
-	if (bytes_has_control(bytes_of(words->helo))) {
-		smtp_report_fault(&visit->report, EX_USAGE,
-		    "--helo: a control character in the name");
-		return false;
-	}
 	visit->session = smtp_new(&options);
 	if (visit->session == NULL) {
 		smtp_report_fault(&visit->report, EX_USAGE,
-		    "--source %s: say 192.0.2.1, 192.0.2.1:1025 or "
-		    "[2001:db8::1]:1025",
-		    words->source);
+		    "--helo is a name in ASCII; --source is 192.0.2.1, "
+		    "192.0.2.1:1025 or [2001:db8::1]:1025");
 		return false;
 	}
 	if (words->timeout_ms > 0)

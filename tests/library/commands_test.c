@@ -50,6 +50,23 @@ Test(commands, tells_a_refused_EHLO)
 }
 
 /* Row 20. */
+Test(commands, refuses_a_name_that_no_line_could_hold)
+{
+	struct library_scene scene;
+	char name[70000];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	cr_expect_null(
+	    smtp_new(&(struct smtp_options){.local_hostname = name}));
+	library_scene_init(&scene, GREETING EHLO, NULL);
+	cr_expect_eq(smtp_ehlo(scene.session, name), SMTP_E_INVAL);
+	cr_expect_eq(smtp_helo(scene.session, name), SMTP_E_INVAL);
+	name[255] = '\0';
+	cr_expect_eq(smtp_ehlo(scene.session, name), SMTP_OK);
+	library_scene_clear(&scene);
+}
+
 Test(commands, is_disconnected_where_the_server_closes_at_EHLO)
 {
 	struct library_scene scene;
