@@ -74,8 +74,10 @@ quarantine_keep(const struct quarantine *quarantine, const char *name, int fd,
 	int to_fd;
 
 	*out_is_new = !is_kept(quarantine, name);
+	/* Its name may be as new as the process that died giving it. */
 	if (!*out_is_new)
-		return true;
+		return disk_sync_directory(
+		    disk, quarantine->directory_fd, error);
 	if (!disk_open(disk, quarantine->directory_fd, PART_NAME,
 		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, FILE_MODE, &to_fd,
 		error))

@@ -43,7 +43,7 @@ fill_in_pieces(
 			offset + done, &got, error)) {
 			if (error->number != EIO)
 				return false;
-			memset(piece, UNREAD, len);
+			memset(piece, SEED(UNREAD_IS_EMPTY) ? 0 : UNREAD, len);
 			window->unread_end = offset + done + len;
 		}
 		window->len = done + got;
@@ -378,7 +378,8 @@ scan_segment(const struct scan *scan, scan_event_fn event_fn, void *ctx,
 		scanner.size = SEGMENT_HEADER_LEN;
 	bool is_ok = scan_units(&scanner, error);
 	free(scanner.window.memory);
-	scanner.end.unread_end = scanner.window.unread_end;
+	scanner.end.unread_end =
+	    SEED(UNREAD_IS_LOST) ? 0 : scanner.window.unread_end;
 	if (is_ok)
 		*out_end = scanner.end;
 	return is_ok;
