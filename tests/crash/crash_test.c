@@ -117,6 +117,17 @@ Test(crash, while_taking_in_what_was_dropped)
 	    "i i a3 i f2 i r i p2 i x d i a1 i r i d j", 0, 1500);
 }
 
+/* Summaries are never synced, so much is pending: a sample will do. */
+Test(crash, while_summarizing)
+{
+	struct tally tally;
+
+	tally_init(&tally);
+	crash_script(&tally, "a9 s a9 t p4 t f9 s d a9 f9 d s r x d t a9 s d",
+	    0, states_for_each_crash() / 40);
+	finish(&tally, "summaries", 4000);
+}
+
 /* ---- crashes while recovering from a crash, and from that ---- */
 
 static void
@@ -135,7 +146,7 @@ crash_while_recovering(const char *name, const char *script,
 Test(crash, while_recovering)
 {
 	crash_while_recovering(
-	    "recovery", "a2 l p2 a9 b f6 a9 f9 d r m a1 i d", 1, 60, 1500);
+	    "recovery", "a2 l p2 a9 b f6 a9 s f9 d r m a1 i d", 1, 20, 1500);
 }
 
 Test(crash, while_recovering_from_a_crash_while_recovering)
@@ -152,7 +163,7 @@ Test(crash, while_recovering_from_a_crash_while_recovering)
 static void
 invent(struct tally *tally, char *script, size_t size)
 {
-	static const char letters[] = "aaaaaapppfffbmmddrxhiijll";
+	static const char letters[] = "aaaaaapppfffbmmddrxhiijllsst";
 	size_t count = 4 + tally_draw(tally) % (STEPS_MAX - 3);
 	size_t len = 0;
 

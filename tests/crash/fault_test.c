@@ -103,7 +103,8 @@ fail_everywhere(const char *name, const char *script)
 }
 
 #define DELIVER "a3 p2 a9 l f2 b a2 p1 f1 i r p2 x"
-#define MOVE    "a4 l p5 a9 f9 d p4 a9 f9 d m m d r m a9 f9 m p2 d x a9 d a9 d"
+#define MOVE                                                                   \
+	"a4 l p5 a9 s f9 d p4 a9 f9 t d m m d r m a9 f9 m p2 d x a9 s d a9 d"
 
 Test(fault, while_accepting_and_delivering)
 {

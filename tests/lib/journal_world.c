@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define LARGE_LEN ((size_t)1500)
 #define GROUP_MAX 16
@@ -145,11 +146,36 @@ on_progress(struct ledger *ledger, const struct journal_fact *fact)
 	entry->attempts = (uint16_t)fact->progress->attempts;
 }
 
+/* What a start tells must not hang on summaries. */
+static void
+note_fact(struct world *world, const struct journal_fact *fact)
+{
+	const uint64_t facts[] = {
+	    world->facts,
+	    fact->kind,
+	    fact->id,
+	    fact->segment.number,
+	    fact->place.segment,
+	    fact->place.offset,
+	    fact->place.len,
+	    fact->size,
+	    fact->envelope == NULL ? 0 : fact->envelope->recipient_count,
+	    fact->envelope == NULL ? 0 : fact->envelope->drop_key,
+	    fact->progress == NULL ? 0 : fact->progress->attempts,
+	    fact->progress == NULL ? 0 : fact->progress->held,
+	};
+
+	world->facts = XXH3_64bits(facts, sizeof(facts));
+}
+
 static void
 on_fact(const struct journal_fact *fact, void *ctx)
 {
 	struct world *world = ctx;
 	struct ledger_entry *entry;
+
+	if (fact->kind != JOURNAL_PROBLEM)
+		note_fact(world, fact);
 
 	switch (fact->kind) {
 	case JOURNAL_SEGMENT:
@@ -196,6 +222,7 @@ world_start(struct world *world)
 
 	world->ledger = ledger_new();
 	world->problems = 0;
+	world->facts = 0;
 	memset(world->is_drop_known, 0, sizeof(world->is_drop_known));
 	if (!journal_open(&options, on_fact, world, &world->journal,
 		&world->report, &world->error) ||
@@ -654,6 +681,22 @@ step_restart(struct world *world)
 	return world_start(world);
 }
 
+/* It may fail: that segment gets none. */
+static bool
+step_summarize(struct world *world, size_t steps)
+{
+	struct error error;
+
+	for (size_t i = 0; i < steps && !fake_disk_is_dead(world->fake) &&
+	     journal_summaries_wanted(world->journal) > 0;
+	     i++) {
+		assert(i < 1000); /* it comes to an end */
+		if (!journal_summarize(world->journal, &error))
+			continue;
+	}
+	return !fake_disk_is_dead(world->fake);
+}
+
 static bool
 step_finish_all(struct world *world)
 {
@@ -694,6 +737,10 @@ world_step(struct world *world, const char *step)
 		return step_restart(world);
 	case 'x':
 		return step_finish_all(world);
+	case 's':
+		return step_summarize(world, SIZE_MAX);
+	case 't':
+		return step_summarize(world, 1);
 	case 'i':
 		return step_drop_file(world);
 	case 'j':

@@ -51,6 +51,7 @@ struct world {
 	struct journal_report report;
 	struct error error;
 	size_t problems; /* told of at the last start */
+	uint64_t facts;  /* a hash of all else that was told */
 	char problem[512];
 	struct world_message messages[WORLD_MESSAGES_MAX];
 	size_t count;
@@ -81,6 +82,7 @@ void world_stop(struct world *world);
  *   f N  N messages are finished         b    one fails: its bounce and its end
  *   m    the oldest that pins is moved   d    drop what can be dropped
  *   r    stop and start                  x    finish all
+ *   s    summarize what is sealed        t    begin with it
  *   h    hold one                         i    a file is dropped, taken in,
  * removed j    take in what still lies in the drop directory
  *

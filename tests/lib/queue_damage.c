@@ -51,6 +51,26 @@ map_directory(
 	free(names);
 }
 
+void
+queue_map_add_summaries(struct queue_map *map, struct fake_disk *fake)
+{
+	char *names = fake_disk_names(fake, "queue");
+	struct bytes rest = bytes_of(names);
+
+	while (rest.len > 0) {
+		struct bytes name = bytes_cut(&rest, ' ');
+		struct queue_file *file = &map->files[map->count];
+		if (!bytes_has_suffix_nocase(name, ".sum"))
+			continue;
+		cr_assert_lt(++map->count, QUEUE_DAMAGE_FILES_MAX);
+		*file = (struct queue_file){.is_summary = true};
+		(void)snprintf(file->path, sizeof(file->path), "queue/%.*s",
+		    BYTES_ARGS(name));
+		file->len = fake_disk_get(fake, file->path).len;
+	}
+	free(names);
+}
+
 static size_t
 file_of(const struct queue_map *map, uint64_t segment, uint64_t large_id)
 {
@@ -200,4 +220,76 @@ queue_damage_do(struct queue_damage *damage, const struct queue_map *map,
 	for (size_t i = 0; i < damage->mutations; i++)
 		damage_once(map, fake, damage, &random);
 	spread_over_headless(map, damage);
+}
+
+/* ---- whole files ---- */
+
+static bool
+is_large(const struct queue_file *file)
+{
+	return file->segment == 0 && !file->is_summary;
+}
+
+static const struct queue_file *
+pick_twin(const struct queue_map *map, const struct queue_file *file,
+    uint64_t *random)
+{
+	for (size_t i = 0; i < QUEUE_DAMAGE_FILES_MAX; i++) {
+		const struct queue_file *twin =
+		    &map->files[draw(random) % map->count];
+		if (twin->is_summary == file->is_summary &&
+		    is_large(twin) == is_large(file))
+			return twin;
+	}
+	return file;
+}
+
+static void
+swap_files(struct fake_disk *fake, const char *path, const char *other)
+{
+	struct bytes first = fake_disk_get(fake, path);
+	struct bytes second = fake_disk_get(fake, other);
+	char *kept = memory_copy(first);
+	char *taken = memory_copy(second);
+
+	fake_disk_put(fake, path, bytes_make(taken, second.len));
+	fake_disk_put(fake, other, bytes_make(kept, first.len));
+	free(kept);
+	free(taken);
+}
+
+static void
+copy_file(struct fake_disk *fake, const struct queue_file *file)
+{
+	struct bytes content = fake_disk_get(fake, file->path);
+	char *kept = memory_copy(content);
+
+	fake_disk_put(fake,
+	    file->is_summary ? "queue/0000000000000fff.sum"
+			     : "queue/0000000000000fff.log",
+	    bytes_make(kept, content.len));
+	free(kept);
+}
+
+void
+queue_damage_file(struct queue_damage *damage, const struct queue_map *map,
+    struct fake_disk *fake, uint64_t seed)
+{
+	uint64_t random = seed * 0x9e3779b97f4a7c15U + 1;
+	size_t index = draw(&random) % map->count;
+	const struct queue_file *file = &map->files[index];
+	uint64_t deed = draw(&random) % 3;
+
+	damage->mutations++;
+	if (deed == 0 || is_large(file)) {
+		/* The first or the last segment is missed by nobody. */
+		damage->mutations++;
+		add_hit(damage, index, 0, file->len);
+		cr_assert(fake_disk_remove(fake, file->path));
+	} else if (deed == 1) {
+		swap_files(
+		    fake, file->path, pick_twin(map, file, &random)->path);
+	} else {
+		copy_file(fake, file);
+	}
 }

@@ -1,6 +1,6 @@
 /*
  * A queue on a fake disk, damaged at random: flipped bits, zeroed and swapped
- * sectors, cut files; and what was hit.
+ * sectors, files that are cut, gone, swapped or copied; and what was hit.
  */
 #pragma once
 
@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_DAMAGE_FILES_MAX 16
+#define QUEUE_DAMAGE_FILES_MAX 32
 #define QUEUE_DAMAGE_HITS_MAX  8
 
 struct queue_file {
 	char path[64];
-	uint64_t segment; /* 0: a large body */
+	uint64_t segment; /* 0: a large body, or a summary */
 	uint64_t large_id;
+	bool is_summary;
 	size_t len;
 };
 
@@ -33,6 +34,8 @@ struct queue_map {
 };
 
 void queue_map_init(struct queue_map *map, struct fake_disk *fake);
+/* The summaries, too. */
+void queue_map_add_summaries(struct queue_map *map, struct fake_disk *fake);
 /* The unit at place, filling included; nothing for PLACE_NONE. */
 struct queue_stretch queue_map_unit(
     const struct queue_map *map, const struct world *world, struct place place);
@@ -47,6 +50,10 @@ struct queue_damage {
 
 /* Damage the queue on fake, in one or two places, by the seed. */
 void queue_damage_do(struct queue_damage *damage, const struct queue_map *map,
+    struct fake_disk *fake, uint64_t seed);
+/* And one whole file: it goes, changes places with another of its kind, or is
+ * there twice. */
+void queue_damage_file(struct queue_damage *damage, const struct queue_map *map,
     struct fake_disk *fake, uint64_t seed);
 bool queue_damage_hit(
     const struct queue_damage *damage, struct queue_stretch stretch);

@@ -158,7 +158,7 @@ run(uint64_t seed)
 }
 
 /* STORY_SEED: one schedule alone, to look at.  STORY_SCHEDULES: so many. */
-Test(chance, keeps_the_promise_whatever_happens)
+Test(chance, keeps_the_promise_whatever_happens, .timeout = 86400)
 {
 	const char *one = getenv("STORY_SEED");
 	const char *many = getenv("STORY_SCHEDULES");
