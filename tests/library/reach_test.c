@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define PATIENCE_MS 20000
+/* Longer than any limit set here, shorter than what a resolver waits. */
+#define GUARD_MS 5000
 
 static const char *const one[] = {"a@y", NULL};
 
@@ -151,4 +153,35 @@ Test(reach, shows_no_password_where_TLS_is_only_welcome)
 	for (size_t i = 0; i < sizeof(welcomes) / sizeof(welcomes[0]); i++)
 		try_welcome(&scene, &welcomes[i]);
 	hostile_scene_clear(&scene);
+}
+
+/* ---- time ---- */
+
+static const struct dns_server_row silent[] = {
+    {.name = "silent.example", .manner = DNS_SERVER_IS_SILENT},
+    {.name = NULL},
+};
+
+Test(reach, does_not_wait_for_a_name_server_for_ever)
+{
+	static const struct smtp_options limits[] = {
+	    {.t_session = 100}, {.t_connect = 100}};
+	struct dns_server *dns = dns_server_new(silent);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct smtp *session = smtp_new(&limits[i]);
+		struct error error;
+		cr_assert(resolver_new(session->loop, dns_server_address(dns),
+			      &session->resolver, &error),
+		    "%s", error_text(&error));
+		const int64_t begin = smtp_link_now(session);
+		const int err = smtp_connect(session, "silent.example", "25");
+		cr_expect(err == SMTP_E_TIMEOUT || err == SMTP_E_RESOLVE,
+		    "%zu: %d", i, err);
+		cr_expect_lt(smtp_link_now(session) - begin, GUARD_MS,
+		    "%zu: %s", i, smtp_last_errmsg(session));
+		cr_expect_eq(smtp_last_class(session), SMTP_C_CONN);
+		smtp_free(session);
+	}
+	dns_server_free(dns);
 }
