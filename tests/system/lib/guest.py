@@ -208,6 +208,12 @@ def _make_missing(log, layers):
             _make_layer(log, name)
 
 
+def _reason(error):
+    if isinstance(error, subprocess.CalledProcessError):
+        return "%s exited with %d" % (error.cmd[0], error.returncode)
+    return str(error)
+
+
 def prepare(layers=()):
     """Make the root and the layers where they are missing; why they cannot be
     had, or None.
@@ -225,8 +231,8 @@ def prepare(layers=()):
         try:
             _make_missing(log, layers)
         except (OSError, subprocess.CalledProcessError) as error:
-            return "%s could not be made: %s" % (
-                " with ".join([ROOT, *layers]), error)
+            return "%s could not be made: %s; see %s.log" % (
+                " with ".join([ROOT, *layers]), _reason(error), ROOT)
     return None
 
 
