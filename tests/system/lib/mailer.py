@@ -77,7 +77,7 @@ class Dialogue:
         parts = ["AUTH " + " and ".join(words)] if words else []
         parts += ["PIPELINING"] if self.is_pipelined() else []
         chunks = [line.split()[1] for line in self.sent("bdat ")]
-        parts += ["BDAT " + "+".join(chunks)] if chunks else []
+        parts += ["%d BDAT" % len(chunks)] if chunks else []
         parts += re.findall(r"BODY=\S+|SMTPUTF8|RET=\S+", mail)
         return ", ".join(parts)
 

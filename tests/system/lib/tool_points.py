@@ -95,14 +95,18 @@ def lmtp(server, door):
 
 
 def probe(server):
-    """What it finds is what there is."""
-    run = mailer.probe(server, "starttls")
-    assert run.status == 0, run
-    found = run.json["session"]["extensions"]
-    offered = {name.upper() for name in found} & peer_points.EXTENSIONS
-    assert offered == server.offers, offered ^ server.offers
-    assert set(found["auth"].split()) == set(server.mechanisms), found["auth"]
-    return "AUTH " + found["auth"]
+    """What it finds is what there is, at both doors."""
+    for door, _ in peer_points.TLS_DOORS:
+        run = mailer.probe(server, door)
+        assert run.status == 0, run
+        found = run.json["session"]["extensions"]
+        offered = {name.upper() for name in found} & peer_points.EXTENSIONS
+        assert offered == server.offers, offered ^ server.offers
+        assert set(found["auth"].split()) == set(server.mechanisms), found
+        tls = run.json["session"]["tls"]
+        assert tls["trusted"] and tls["names"] == server.tls_name, tls
+        assert tls["version"] in ("TLSv1.2", "TLSv1.3"), tls
+    return "%s, %s, AUTH %s" % (tls["version"], tls["cipher"], found["auth"])
 
 
 def add(kind):
