@@ -59,16 +59,22 @@ read_line(struct reply_reader *reader, struct bytes line)
 	return is_last ? REPLY_FINISHED : REPLY_UNFINISHED;
 }
 
+/* Octets that the first line may have. */
+static size_t
+line_max(struct bytes input)
+{
+	return bytes_is(bytes_first(input, 3), "334") ? REPLY_CHALLENGE_MAX
+						      : REPLY_LINE_MAX;
+}
+
 /* The octets of the first line with its end; 0 where the end has not come. */
 static size_t
 line_size(struct bytes input)
 {
-	const size_t len =
-	    bytes_index(bytes_first(input, REPLY_LINE_MAX), '\n');
+	const struct bytes front = bytes_first(input, line_max(input));
+	const size_t len = bytes_index(front, '\n');
 
-	if (len == input.len || len == REPLY_LINE_MAX)
-		return 0;
-	return len + 1;
+	return len == front.len ? 0 : len + 1;
 }
 
 /* The text of a finished reply lives until now: see reply.h. */
@@ -118,8 +124,8 @@ reply_read(
 		const struct bytes octets = buffer_bytes(input);
 		const size_t size = line_size(octets);
 		if (size == 0)
-			return octets.len < REPLY_LINE_MAX ? REPLY_UNFINISHED
-							   : REPLY_MALFORMED;
+			return octets.len < line_max(octets) ? REPLY_UNFINISHED
+							     : REPLY_MALFORMED;
 
 		const struct bytes line = bytes_first(octets, size);
 		const enum reply_progress progress = read_line(reader, line);

@@ -12,7 +12,9 @@
 
 #include <stdbool.h>
 
-#define REPLY_LINE_MAX  8192 /* octets with CRLF */
+#define REPLY_LINE_MAX 8192 /* octets with CRLF */
+#define REPLY_CHALLENGE_MAX                                                    \
+	12288 /* the same of a line that begins with 334 (RFC 4954 4) */
 #define REPLY_LINES_MAX 1024
 #define REPLY_SIZE_MAX  (1024 * 1024) /* octets of all lines */
 

@@ -63,8 +63,8 @@ read_all(struct bytes octets, unsigned seed, struct buffer *log)
 			buffer_append(log, reply.text);
 			buffer_append_char(log, '\n');
 		} while (progress == REPLY_FINISHED);
-		assert(
-		    progress == REPLY_MALFORMED || input.len < REPLY_LINE_MAX);
+		assert(progress == REPLY_MALFORMED ||
+		    input.len < REPLY_CHALLENGE_MAX);
 	}
 	if (progress == REPLY_MALFORMED)
 		buffer_append_text(log, "malformed");

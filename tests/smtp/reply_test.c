@@ -122,6 +122,7 @@ struct limit {
 	size_t lines;
 	bool has_end;
 	enum reply_progress expected;
+	const char *code;
 };
 
 /* lines times "250-aaa...", of line_len octets each. */
@@ -139,8 +140,8 @@ read_lines(const struct limit *limit, size_t *out_input_len)
 	for (size_t i = 0; i < limit->lines && progress == REPLY_UNFINISHED;
 	     i++) {
 		const bool is_last = i + 1 == limit->lines;
-		buffer_append_text(
-		    &input, is_last && limit->has_end ? "250 " : "250-");
+		buffer_printf(&input, "%s%c", limit->code,
+		    is_last && limit->has_end ? ' ' : '-');
 		while (input.len + 2 < limit->line_len)
 			buffer_append_char(&input, 'a');
 		buffer_append_text(&input, "\r\n");
@@ -156,13 +157,21 @@ read_lines(const struct limit *limit, size_t *out_input_len)
 Test(reply, is_bounded)
 {
 	static const struct limit limits[] = {
-	    {"longest line", REPLY_LINE_MAX, 1, true, REPLY_FINISHED},
-	    {"line too long", REPLY_LINE_MAX + 1, 1, true, REPLY_MALFORMED},
-	    {"most lines", 10, REPLY_LINES_MAX, true, REPLY_FINISHED},
-	    {"one line more", 10, REPLY_LINES_MAX + 1, true, REPLY_MALFORMED},
-	    {"endless", 10, 1000000, false, REPLY_MALFORMED},
-	    {"largest", REPLY_LINE_MAX, 128, true, REPLY_FINISHED},
-	    {"too large", REPLY_LINE_MAX, 130, true, REPLY_MALFORMED},
+	    {"longest line", REPLY_LINE_MAX, 1, true, REPLY_FINISHED, "250"},
+	    {"line too long", REPLY_LINE_MAX + 1, 1, true, REPLY_MALFORMED,
+		"250"},
+	    {"longest challenge", REPLY_CHALLENGE_MAX, 1, true, REPLY_FINISHED,
+		"334"},
+	    {"challenge too long", REPLY_CHALLENGE_MAX + 1, 1, true,
+		REPLY_MALFORMED, "334"},
+	    {"no challenge", REPLY_LINE_MAX + 1, 1, true, REPLY_MALFORMED,
+		"335"},
+	    {"most lines", 10, REPLY_LINES_MAX, true, REPLY_FINISHED, "250"},
+	    {"one line more", 10, REPLY_LINES_MAX + 1, true, REPLY_MALFORMED,
+		"250"},
+	    {"endless", 10, 1000000, false, REPLY_MALFORMED, "250"},
+	    {"largest", REPLY_LINE_MAX, 128, true, REPLY_FINISHED, "250"},
+	    {"too large", REPLY_LINE_MAX, 130, true, REPLY_MALFORMED, "250"},
 	};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
