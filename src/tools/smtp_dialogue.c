@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define CONTENT_MAX ((size_t)256 * 1024 * 1024)
@@ -185,11 +186,28 @@ logs_in(struct dialogue *dialogue, const char *line)
 	return true;
 }
 
+/* Octets belong to it that no line can be: what is typed next would be taken
+ * for them. */
+static bool
+refuses_chunk(struct dialogue *dialogue, const char *line)
+{
+	struct bytes rest = bytes_trim(bytes_of(line));
+
+	if (!bytes_is_nocase(bytes_cut(&rest, ' '), "BDAT"))
+		return false;
+	smtp_report_fault(&dialogue->visit->report, EX_USAGE,
+	    "BDAT: its octets cannot be typed; say DATA, or "
+	    "postrider smtp send --bdat -m FILE");
+	return true;
+}
+
 static void
 say_command(struct dialogue *dialogue, const char *line)
 {
 	smtp *session = dialogue->visit->session;
 
+	if (refuses_chunk(dialogue, line))
+		return;
 	if (is_word(line, "STARTTLS"))
 		finish(dialogue, smtp_starttls(session, NULL, NULL), line);
 	else if (logs_in(dialogue, line))
