@@ -45,19 +45,27 @@ smtp_content_of_memory(
 	content->size = raw ? memory.len : wire_size(memory);
 	content->has_size = true;
 	content->is_8bit = !bytes_is_ascii(memory);
+	content->has_long_line = dot_has_long_line(memory, &content->column);
 }
 
 void
 smtp_content_of_function(struct smtp_content *content, smtp_read_fn read,
-    void *arg, uint64_t size, bool is_8bit, bool can_rewind)
+    void *arg, uint64_t size, int flags)
 {
 	smtp_content_init(content);
 	content->read = read;
 	content->read_arg = arg;
 	content->size = size;
 	content->has_size = size > 0;
-	content->is_8bit = is_8bit;
-	content->can_rewind = can_rewind;
+	content->is_8bit = (flags & SMTP_SEND_8BIT) != 0;
+	content->has_long_line = (flags & SMTP_SEND_LONG) != 0;
+	content->can_rewind = (flags & SMTP_SEND_REWIND) != 0;
+}
+
+void
+smtp_content_watch(struct smtp_content *content)
+{
+	content->is_watched = content->read != NULL;
 }
 
 void
@@ -103,6 +111,11 @@ read_function(struct smtp_content *content, struct bytes *out_stretch,
 	*out_stretch = bytes_make(room, len);
 	*out_last = content->is_read;
 	content->offset += len;
+	if (content->is_watched &&
+	    dot_has_long_line(*out_stretch, &content->column))
+		return error_set(error, ERROR_DATA,
+		    "the message has a line of more than 998 octets, and "
+		    "SMTP_SEND_LONG was not said");
 	return !content->is_kept ||
 	    smtp_spool_append(&content->spool, *out_stretch, error);
 }
@@ -186,6 +199,7 @@ bool
 smtp_content_restart(struct smtp_content *content)
 {
 	content->offset = 0;
+	content->column = 0;
 	if (content->mime != NULL) {
 		mime_rewind(content->mime);
 		return true;
@@ -245,8 +259,8 @@ copy_lines(struct smtp_content *content)
 }
 
 enum smtp_content_conversion
-smtp_content_convert(struct smtp_content *content, enum transfer_encoding form,
-    const char **out_status, struct error *error)
+smtp_content_convert(struct smtp_content *content, bool has_8bitmime,
+    enum transfer_encoding form, const char **out_status, struct error *error)
 {
 	body_init(&content->body);
 	content->is_converted = true;
@@ -254,7 +268,8 @@ smtp_content_convert(struct smtp_content *content, enum transfer_encoding form,
 		copy_lines(content);
 	else if (!spool_lines(content, error))
 		return SMTP_CONTENT_UNREADABLE;
-	if (!mime_open_as(&content->body, false, form, &content->mime, error))
+	if (!mime_open_as(
+		&content->body, has_8bitmime, form, &content->mime, error))
 		return SMTP_CONTENT_UNREADABLE;
 	if (mime_answer(content->mime) == MIME_REFUSE) {
 		*out_status = mime_status(content->mime);
@@ -262,7 +277,7 @@ smtp_content_convert(struct smtp_content *content, enum transfer_encoding form,
 		    error, ERROR_DATA, "%s", mime_why(content->mime));
 		return SMTP_CONTENT_UNFIT;
 	}
-	content->is_8bit = false;
+	content->is_8bit = mime_needs_8bitmime(content->mime);
 	content->has_size = true;
 	return mime_size(content->mime, &content->size, error)
 	    ? SMTP_CONTENT_CONVERTED

@@ -31,9 +31,12 @@ struct smtp_content {
 	uint64_t size;   /* on the wire, where known */
 	bool has_size;
 	bool is_8bit;
-	bool is_converted; /* body is there */
-	struct body body;  /* all of it with CRLF line ends, for mime */
-	struct mime *mime; /* owned; NULL: no conversion */
+	bool has_long_line; /* known to, see dot.h */
+	bool is_watched;    /* reading fails at a long line of the function's */
+	size_t column;      /* for that */
+	bool is_converted;  /* body is there */
+	struct body body;   /* all of it with CRLF line ends, for mime */
+	struct mime *mime;  /* owned; NULL: no conversion */
 	struct buffer piece;
 };
 
@@ -49,16 +52,20 @@ void smtp_content_init(struct smtp_content *content);
 void smtp_content_of_memory(
     struct smtp_content *content, struct bytes memory, bool raw);
 void smtp_content_of_function(struct smtp_content *content, smtp_read_fn read,
-    void *arg, uint64_t size, bool is_8bit, bool can_rewind);
+    void *arg, uint64_t size, int flags);
+/* Lines that are too long may not go out: reading fails where the function has
+ * some all the same. */
+void smtp_content_watch(struct smtp_content *content);
 /* BINARYMIME: line ends are content like all else. */
 void smtp_content_keep_as_is(struct smtp_content *content);
 /*
- * Afterwards it has only ASCII, and size is that of the conversion.  Memory is
- * converted out of a copy, what comes from a function out of a file, so that
- * this takes constant memory.  form: as of mime_open_as(); *out_status: static.
+ * Afterwards its lines are not too long, it is ASCII unless has_8bitmime, and
+ * size is that of the conversion.  Memory is converted out of a copy, what
+ * comes from a function out of a file, so that this takes constant memory.
+ * has_8bitmime, form: as of mime_open_as(); *out_status: static.
  */
 enum smtp_content_conversion smtp_content_convert(struct smtp_content *content,
-    enum transfer_encoding form, const char **out_status,
+    bool has_8bitmime, enum transfer_encoding form, const char **out_status,
     struct error *error) MUST_USE;
 /* The next stretch, valid until the next call; false where reading failed. */
 bool smtp_content_next(struct smtp_content *content, struct bytes *out_stretch,

@@ -209,8 +209,9 @@ give_content(struct smtp *session)
 		smtp_client_content(
 		    session->client, stretch, last, smtp_link_now(session));
 	else
-		fail_core(
-		    session, SMTP_E_OS, SMTP_PHASE_CONTENT, error_text(&error));
+		fail_core(session,
+		    error.kind == ERROR_DATA ? SMTP_E_INVAL : SMTP_E_OS,
+		    SMTP_PHASE_CONTENT, error_text(&error));
 }
 
 static void

@@ -29,14 +29,14 @@ form_of(const struct smtp_settings *settings)
 }
 
 static bool
-convert(struct smtp *session)
+convert(struct smtp *session, bool may_be_8bit)
 {
 	const enum transfer_encoding form = form_of(&session->settings);
 	const char *status = "";
 	struct error error;
 
-	switch (
-	    smtp_content_convert(&session->content, form, &status, &error)) {
+	switch (smtp_content_convert(
+	    &session->content, may_be_8bit, form, &status, &error)) {
 	case SMTP_CONTENT_CONVERTED:
 		return true;
 	case SMTP_CONTENT_UNFIT:
@@ -51,34 +51,49 @@ convert(struct smtp *session)
 	return false;
 }
 
-/* 8-bit content: declared, or converted; false where it cannot be, and the call
- * is over. */
+/* Content that the server need not take is converted; false where it cannot be,
+ * and the call is over. */
+static bool
+make_fit(struct smtp *session, bool may_be_8bit)
+{
+	struct smtp_content *content = &session->content;
+	const bool is_8bit = content->is_8bit && !may_be_8bit;
+
+	if (session->mail.raw || session->settings.convert_8bit < 0)
+		return true; /* as smtplib: it goes out as it is */
+	if (!is_8bit && !content->has_long_line) {
+		smtp_content_watch(content);
+		return true;
+	}
+	if (session->settings.convert_8bit > 0)
+		return convert(session, may_be_8bit);
+	smtp_split_refuse(session, 554, "5.6.3",
+	    is_8bit ? "the server does not take 8-bit content"
+		    : "the message has a line of more than 998 octets");
+	return false;
+}
+
+/* 8-bit content: declared, or converted, as are long lines; false where it
+ * cannot be, and the call is over. */
 static bool
 declare_body(struct smtp *session, struct mail_params *params)
 {
 	struct smtp_content *content = &session->content;
 	const enum mail_body given = session->mail.given.body;
-	const bool has_8bitmime = smtp_has_extn(session, "8bitmime");
+	const bool may_be_8bit =
+	    smtp_has_extn(session, "8bitmime") && given != MAIL_BODY_7BIT;
 
 	if (given == MAIL_BODY_BINARYMIME) {
 		params->body = given;
 		session->options.no_chunking = false;
 		smtp_content_keep_as_is(content);
-	}
-	if (!content->is_8bit || given == MAIL_BODY_BINARYMIME ||
-	    (given == MAIL_BODY_8BITMIME && has_8bitmime))
 		return true;
-	if (has_8bitmime && given == MAIL_BODY_UNDECLARED) {
+	}
+	if (!make_fit(session, may_be_8bit))
+		return false;
+	if (content->is_8bit && may_be_8bit && given == MAIL_BODY_UNDECLARED)
 		params->body = MAIL_BODY_8BITMIME;
-		return true;
-	}
-	if (session->mail.raw || session->settings.convert_8bit < 0)
-		return true; /* as smtplib: it goes out undeclared */
-	if (session->settings.convert_8bit > 0)
-		return convert(session);
-	smtp_split_refuse(
-	    session, 554, "5.6.3", "the server does not take 8-bit content");
-	return false;
+	return true;
 }
 
 static void
@@ -225,8 +240,7 @@ smtp_sendmail_async(struct smtp *s, const char *from, const char *const *to,
 
 	if (!begin_call(s, to, cb, arg, &err))
 		return err;
-	smtp_content_of_function(&s->content, rd, rdarg, size_hint,
-	    (flags & SMTP_SEND_8BIT) != 0, (flags & SMTP_SEND_REWIND) != 0);
+	smtp_content_of_function(&s->content, rd, rdarg, size_hint, flags);
 	return begin_mail(s, from, to, raw, mail_opts, rcpt_opts);
 }
 

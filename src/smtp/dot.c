@@ -141,6 +141,21 @@ dot_encode_end(struct dot_encoder *encoder, bool dots, struct buffer *output)
 		buffer_append(output, BYTES(".\r\n"));
 }
 
+bool
+dot_has_long_line(struct bytes content, size_t *column)
+{
+	while (content.len > 0) {
+		const size_t len = newline_index(content);
+		*column += len;
+		if (*column > DOT_LINE_MAX)
+			return true;
+		if (len < content.len)
+			*column = 0;
+		content = bytes_from(content, len + 1);
+	}
+	return false;
+}
+
 /* What the octets read last were; those named HELD are not given out yet. */
 enum state {
 	LINE_START, /* a CRLF, or nothing at all */

@@ -14,6 +14,10 @@
 
 /* ---- out: our content to the peer ---- */
 
+/* Octets of a line of content, without CRLF, that every server must take (RFC
+ * 5321 4.5.3.1.6). */
+#define DOT_LINE_MAX 998
+
 struct dot_encoder {
 	int last;      /* '\n' at the start of a line, else 0 */
 	bool after_cr; /* a CR is held back until the octet behind it is seen;
@@ -35,6 +39,10 @@ void dot_encode(struct dot_encoder *encoder, struct bytes content, bool dots,
  */
 void dot_encode_end(
     struct dot_encoder *encoder, bool dots, struct buffer *output);
+
+/* Is a line of content longer than DOT_LINE_MAX once it is encoded?  *column:
+ * octets of the line under way, 0 at first. */
+bool dot_has_long_line(struct bytes content, size_t *column);
 
 /* ---- in: the peer's content to us ---- */
 

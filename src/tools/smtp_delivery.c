@@ -1,5 +1,6 @@
 #include "tools/smtp_delivery.h"
 
+#include "smtp/dot.h"
 #include "tools/smtp_exit.h"
 #include "tools/smtp_letter.h"
 
@@ -192,6 +193,8 @@ feed(struct smtp_visit *visit, const struct smtp_delivery *delivery,
 {
 	const bool is_raw = visit->words->raw;
 	struct smtp_letter_feed source;
+	size_t column = 0;
+	const bool is_long = dot_has_long_line(delivery->content, &column);
 
 	smtp_letter_feed_begin(&source, delivery->content);
 	const int err = smtp_sendmail_fn(visit->session, delivery->from,
@@ -199,7 +202,7 @@ feed(struct smtp_visit *visit, const struct smtp_delivery *delivery,
 	    is_raw ? delivery->content.len
 		   : smtp_letter_wire_size(delivery->content),
 	    SMTP_SEND_REWIND | (declares ? SMTP_SEND_8BIT : 0) |
-		(is_raw ? SMTP_SEND_RAW : 0),
+		(is_long ? SMTP_SEND_LONG : 0) | (is_raw ? SMTP_SEND_RAW : 0),
 	    options, smtp_list_get(&visit->wishes.rcpt));
 	smtp_letter_feed_end(&source);
 	return err;

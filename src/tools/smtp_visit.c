@@ -83,8 +83,8 @@ static bool
 make_session(struct smtp_visit *visit)
 {
 	const struct smtp_words *words = visit->words;
-	const bool is_plain =
-	    words->no_pipelining || words->compat == SMTP_COMPAT_SMTPLIB2;
+	const bool is_old = words->compat == SMTP_COMPAT_SMTPLIB2;
+	const bool is_plain = words->no_pipelining || is_old;
 	static const int conversions[] = {
 	    [SMTP_TO8_NONE] = 1,
 	    [SMTP_TO8_KEEP] = -1,
@@ -106,7 +106,7 @@ make_session(struct smtp_visit *visit)
 	    .verbs = verbs_of(words),
 	    .pipelining = is_plain ? -1 : 0,
 	    .chunking = words->chunks,
-	    .convert_8bit = conversions[words->to8],
+	    .convert_8bit = is_old ? -1 : conversions[words->to8],
 	    .raw_eol = words->raw,
 	    .auth_in_clear = words->auth_in_clear,
 	};

@@ -313,7 +313,7 @@ allowed_faults(const struct script_options *options)
 {
 	const unsigned by_hand = WIRE_FAULT_BIT(WIRE_OUT_OF_TURN) |
 	    WIRE_FAULT_BIT(WIRE_BEHIND_REFUSAL) |
-	    WIRE_FAULT_BIT(WIRE_NOT_OFFERED) | WIRE_FAULT_BIT(WIRE_LONG_LINE);
+	    WIRE_FAULT_BIT(WIRE_NOT_OFFERED);
 
 	return options->allowed | WIRE_FAULT_BIT(WIRE_NO_QUIT) |
 	    (options->is_strict ? 0 : by_hand);

@@ -248,3 +248,43 @@ Test(dot, makes_any_octets_canonical)
 	buffer_clear(&twice);
 	buffer_clear(&decoded.content);
 }
+
+/* RFC 5321 4.5.3.1.6; however it is cut. */
+Test(dot, sees_lines_that_are_too_long)
+{
+	static const struct {
+		size_t len;
+		const char *between; /* two lines */
+		bool is_long;
+	} rows[] = {
+	    {DOT_LINE_MAX, "\r\n", false},
+	    {DOT_LINE_MAX, "\n", false},
+	    {DOT_LINE_MAX, "\r", false},
+	    {DOT_LINE_MAX / 2, "", false},
+	    {DOT_LINE_MAX / 2 + 1, "", true},
+	    {DOT_LINE_MAX + 1, "\r\n", true},
+	    {DOT_LINE_MAX + 1, "\n", true},
+	};
+	static const size_t pieces[] = {1, 7, 997, 998, 999, 5000};
+	struct buffer text;
+
+	for (size_t i = 0; i < COUNT(rows) * COUNT(pieces); i++) {
+		const size_t row = i / COUNT(pieces);
+		const size_t piece = pieces[i % COUNT(pieces)];
+		size_t column = 0;
+		bool is_long = false;
+		buffer_init(&text, 4096);
+		for (size_t j = 0; j < 2 * rows[row].len; j++) {
+			if (j == rows[row].len)
+				buffer_append_text(&text, rows[row].between);
+			buffer_append_char(&text, '.');
+		}
+		for (struct bytes rest = buffer_bytes(&text); rest.len > 0;
+		     rest = bytes_from(rest, piece))
+			is_long |= dot_has_long_line(
+			    bytes_first(rest, piece), &column);
+		cr_expect_eq(
+		    is_long, rows[row].is_long, "%zu by %zu", row, piece);
+		buffer_clear(&text);
+	}
+}

@@ -123,10 +123,11 @@ typedef struct smtp_options {
 	smtp_case verbs;
 	int pipelining; /* 0 and 1: where offered; -1: never */
 	int chunking;   /* 1: BDAT where offered; 0: for BODY=BINARYMIME */
-	/* 8-bit content where 8BITMIME is not offered.  0: it is refused; 1:
-	 * quoted-printable or base64, but for what is signed or encrypted,
-	 * which is refused; 2: the same, text always in base64; 3: in
-	 * quoted-printable; -1: as smtplib, it goes out as it is. */
+	/* Of a mail, 8-bit content where 8BITMIME is not offered, and lines of
+	 * more than 998 octets.  0: it is refused; 1: quoted-printable or
+	 * base64, headers folded, but for what is signed or encrypted, which is
+	 * refused; 2: the same, text always in base64; 3: in quoted-printable;
+	 * -1: as smtplib, it goes out as it is. */
 	int convert_8bit;
 	int raw_eol; /* 1: bodies as they are, but for the dots, where the
 			call's fix_eol is 0 */
@@ -307,7 +308,8 @@ char *smtp_param_notify(int when);
  * SMTP_OK: at least one recipient was accepted, and so was the message; the
  * results tell which.  The session stays usable whatever the result, unless the
  * connection is lost.  8-bit content is declared by BODY=8BITMIME where that is
- * offered.
+ * offered; for the rest, and for long lines, see convert_8bit, which raw_eol
+ * with fix_eol 0 puts out of force.  Refused here: SMTP_E_NOTSUPP, 5.6.3.
  *
  * More than 100 recipients, or than the server's LIMITS, go in several
  * transactions, and so do those that were too many (452 or 552 behind accepted
@@ -322,6 +324,10 @@ int smtp_sendmail(smtp *s, const char *from, const char *const *to,
 /* The function can begin again: asked with buf NULL and cap 0 it returns 0, and
  * then gives the same content. */
 #define SMTP_SEND_REWIND 4
+/* The content has lines of more than 998 octets.  Where one turns up and this
+ * was not said: SMTP_E_INVAL, and the connection is closed, unless such lines
+ * go out as they are. */
+#define SMTP_SEND_LONG 8
 /*
  * The content out of rd, in constant memory.  size_hint: octets with CRLF line
  * ends, for SIZE; 0: unknown.  What has to be converted, or is needed for a
