@@ -81,9 +81,12 @@ end_stream(struct control_request *request)
 static bool
 get_piece(struct control_request *request)
 {
-	if (!request->more(&request->answer, request->cancel_ctx))
+	enum control_more more =
+	    request->more(&request->answer, request->cancel_ctx);
+
+	if (more == CONTROL_MORE_LAST)
 		end_stream(request);
-	if (!request->answer.overflowed)
+	if (more != CONTROL_MORE_CUT && !request->answer.overflowed)
 		return true;
 	/* Cut off where it can be seen: no last chunk follows. */
 	control_request_cancel(request);

@@ -165,12 +165,18 @@ void control_reply(struct control_request *request);
 void control_fail(struct control_request *request, int status,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+enum control_more {
+	CONTROL_MORE_FOLLOWS,
+	CONTROL_MORE_LAST, /* that was the last piece */
+	CONTROL_MORE_CUT   /* the rest cannot be had: the caller sees an answer
+			      without an end */
+};
 /*
  * Append the next piece, some 64 KiB (at most 64 MiB, or the answer is cut
- * off), to out; false when that was the last one. Called again only when what
- * came before has been taken by the caller.
+ * off), to out, which is empty.  Called again only when what came before has
+ * been taken by the caller.
  */
-typedef bool control_more_fn(struct buffer *out, void *ctx);
+typedef enum control_more control_more_fn(struct buffer *out, void *ctx);
 #define CONTROL_PIECE_SIZE ((size_t)64 * 1024)
 /*
  * A body of unknown length: fn is called until it is done.  end is called once

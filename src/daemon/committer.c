@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 /*
@@ -270,21 +270,6 @@ committer_main(void *ctx)
 
 /* ---- the hub's side ---- */
 
-/* Signals are the main thread's. */
-static int
-create_thread(struct committer *committer)
-{
-	sigset_t all;
-	sigset_t before;
-
-	(void)sigfillset(&all);                            /* cannot fail */
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* nor this */
-	int failure =
-	    pthread_create(&committer->thread, NULL, committer_main, committer);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* nor this */
-	return failure;
-}
-
 bool
 committer_new(struct journal *journal, struct mailbox *answers,
     struct letter *failed, struct committer **out_committer,
@@ -296,7 +281,8 @@ committer_new(struct journal *journal, struct mailbox *answers,
 	committer->answers = answers;
 	committer->failed = failed;
 	committer->inbox = mailbox_new_blocking();
-	int failure = create_thread(committer);
+	int failure =
+	    thread_start(&committer->thread, committer_main, committer);
 	if (failure != 0) {
 		mailbox_free(committer->inbox);
 		free(committer);

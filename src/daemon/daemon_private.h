@@ -5,6 +5,7 @@
  *   daemon_run.c   actions out, answers in, signals, the way to the end
  *   daemon_door.c  what intake asks
  *   resources.c    what the admin socket offers
+ *   status.c       how all this is, for the admin socket
  */
 #pragma once
 

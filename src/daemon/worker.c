@@ -1,13 +1,13 @@
 #include "daemon/worker.h"
 
 #include "base/memory.h"
+#include "daemon/thread.h"
 #include "delivery/etrn.h"
 #include "queue/disk.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,20 +301,6 @@ worker_main(void *ctx)
 	return NULL;
 }
 
-static int
-create_thread(struct worker *worker)
-{
-	sigset_t all;
-	sigset_t before;
-
-	(void)sigfillset(&all);                            /* cannot fail */
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* nor this */
-	int failure =
-	    pthread_create(&worker->thread, NULL, worker_main, worker);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* nor this */
-	return failure;
-}
-
 static void
 free_parts(struct worker *worker)
 {
@@ -345,7 +331,7 @@ worker_new(const struct worker_options *options, struct worker **out_worker,
 		free_parts(worker);
 		return false;
 	}
-	int failure = create_thread(worker);
+	int failure = thread_start(&worker->thread, worker_main, worker);
 	if (failure != 0) {
 		free_parts(worker);
 		errno = failure;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,17 @@ load_certificate(SSL_CTX *ssl_ctx, const char *certificate, const char *key,
 	if (SSL_CTX_use_PrivateKey_file(ssl_ctx, key, SSL_FILETYPE_PEM) != 1)
 		return file_failed("key", key, error);
 	return true;
+}
+
+bool
+tls_context_expect_name(
+    X509_VERIFY_PARAM *wanted, const char *name, bool is_address)
+{
+	X509_VERIFY_PARAM_set_hostflags(wanted,
+	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+		X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	return is_address ? X509_VERIFY_PARAM_set1_ip_asc(wanted, name) == 1
+			  : X509_VERIFY_PARAM_set1_host(wanted, name, 0) == 1;
 }
 
 static bool

@@ -17,3 +17,7 @@ struct tls_context {
 /* Whom to believe: ca as in struct tls_client_options. */
 bool tls_context_authorities(
     X509_STORE *store, const char *ca, struct error *error) MUST_USE;
+/* Verification is to find this name, or this IP address, among those of
+ * subjectAltName.  False: it is not of that kind. */
+bool tls_context_expect_name(
+    X509_VERIFY_PARAM *wanted, const char *name, bool is_address) MUST_USE;

@@ -57,11 +57,8 @@ expect(X509_STORE_CTX *verification, const char *name)
 	X509_VERIFY_PARAM *wanted = X509_STORE_CTX_get0_param(verification);
 
 	(void)X509_VERIFY_PARAM_set_purpose(wanted, X509_PURPOSE_SSL_SERVER);
-	X509_VERIFY_PARAM_set_hostflags(wanted,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-		X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	if (name != NULL && X509_VERIFY_PARAM_set1_ip_asc(wanted, name) != 1)
-		(void)X509_VERIFY_PARAM_set1_host(wanted, name, 0);
+	if (name != NULL && !tls_context_expect_name(wanted, name, true))
+		(void)tls_context_expect_name(wanted, name, false);
 }
 
 /* Append why not; nothing where it is good. */

@@ -167,16 +167,9 @@ name_normalize(const char *name)
 static bool
 expect_name(const struct tls_stream *stream, bool is_literal)
 {
-	X509_VERIFY_PARAM *param = SSL_get0_param(stream->ssl);
-
-	if (!stream->context->checks_name)
-		return true;
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-		X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	return is_literal
-	    ? X509_VERIFY_PARAM_set1_ip_asc(param, stream->name) == 1
-	    : X509_VERIFY_PARAM_set1_host(param, stream->name, 0) == 1;
+	return !stream->context->checks_name ||
+	    tls_context_expect_name(
+		SSL_get0_param(stream->ssl), stream->name, is_literal);
 }
 
 static struct tls_stream *

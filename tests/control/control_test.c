@@ -92,19 +92,20 @@ struct counting {
 	size_t line;
 	size_t lines;
 	size_t each; /* lines in a piece */
+	enum control_more end;
 };
 
-static bool
+static enum control_more
 count_on(struct buffer *out, void *ctx)
 {
 	struct counting *counting = ctx;
 
 	for (size_t i = 0; i < counting->each; i++) {
 		if (counting->line == counting->lines)
-			return false;
+			return counting->end;
 		buffer_printf(out, "{\"line\":%zu}\n", counting->line++);
 	}
-	return true;
+	return CONTROL_MORE_FOLLOWS;
 }
 
 static void
@@ -124,6 +125,9 @@ get_count(struct control_request *request, void *ctx)
 	(void)ctx;
 	counting->lines = strtoul(lines, NULL, 10);
 	counting->each = strtoul(each, NULL, 10);
+	counting->end = control_request_query(request, "cut") != NULL
+	    ? CONTROL_MORE_CUT
+	    : CONTROL_MORE_LAST;
 	control_stream(
 	    request, "application/x-ndjson", count_on, end_count, counting);
 }
@@ -386,6 +390,27 @@ Test(control, streams_without_an_end_in_memory)
 		cr_assert(call.good, "%s", error_text(&call.error));
 		cr_expect_eq(call.status, 200);
 		expect_lines(buffer_bytes(&call.body), streams[i].lines);
+		cr_expect_eq(ends, 1);
+		end_call(&call);
+	}
+}
+
+Test(control, lets_the_caller_see_that_a_stream_was_cut)
+{
+	static const char *const targets[] = {
+	    "/count?lines=0&each=1&cut=yes",
+	    "/count?lines=1&each=1&cut=yes",
+	    "/count?lines=100000&each=4000&cut=yes",
+	};
+
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		struct call call;
+
+		ends = 0;
+		call_through(&call, "GET", targets[i], "");
+		cr_assert_not(call.good, "%s", targets[i]);
+		cr_expect_eq(call.error.kind, ERROR_CLOSED, "%s: %s",
+		    targets[i], error_text(&call.error));
 		cr_expect_eq(ends, 1);
 		end_call(&call);
 	}

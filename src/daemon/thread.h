@@ -1,0 +1,7 @@
+/* Threads of the daemon, which leave all signals to the main thread. */
+#pragma once
+
+#include <pthread.h>
+
+/* 0, or an errno: nothing was started.  To be joined. */
+int thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx);
