@@ -23,6 +23,7 @@ struct walk {
 	bool has_disagreed;
 	size_t first_finding;    /* of this segment */
 	uint64_t newest_group;   /* of the last unit that is sound as a whole */
+	uint64_t unread_end;     /* as the scan tells it */
 	uint64_t metered;        /* octets of this segment told of */
 	struct fsck_facts facts; /* owned */
 };
@@ -323,17 +324,39 @@ check_header(struct walk *walk)
 	}
 }
 
+/* What of it cannot be read may be sound, or not. */
+static void
+name_unread(struct fsck_finding *finding)
+{
+	if (finding->kind == FSCK_TORN)
+		finding->kind = FSCK_UNITS;
+	if (finding->kind == FSCK_UNITS && finding->detail == NULL)
+		finding->detail = memory_copy_text("it cannot all be read now");
+}
+
 /* What a start would take for a commit that was under way. */
 static void
-name_torn(struct walk *walk)
+name_torn(const struct walk *walk, struct fsck_finding *finding)
+{
+	bool may_be =
+	    finding->kind == FSCK_UNITS || finding->kind == FSCK_CONTENT;
+
+	/* A content with a detail could not be read. */
+	if (walk->is_newest && may_be && finding->detail == NULL &&
+	    finding->first_unit >= walk->newest_group)
+		finding->kind = FSCK_TORN;
+}
+
+static void
+name_findings(const struct walk *walk)
 {
 	for (size_t i = walk->first_finding; i < walk->fsck->finding_count;
 	     i++) {
 		struct fsck_finding *finding = &walk->fsck->findings[i];
-		if ((finding->kind == FSCK_UNITS ||
-			finding->kind == FSCK_CONTENT) &&
-		    finding->first_unit >= walk->newest_group)
-			finding->kind = FSCK_TORN;
+		if (finding->offset < walk->unread_end)
+			name_unread(finding);
+		else
+			name_torn(walk, finding);
 	}
 }
 
@@ -403,6 +426,7 @@ scan(struct walk *walk, uint64_t end_unit, struct error *error)
 	if (!scan_segment(&scan, on_event, walk, &end, error))
 		return error_context(error, "%s", walk->file->name);
 	walk->segment->end = end.offset;
+	walk->unread_end = end.unread_end;
 	walk->fsck->units += walk->segment->units;
 	tell_progress(walk, walk->segment->bytes);
 	return true;
@@ -424,8 +448,8 @@ walk_segment(struct walk *walk, size_t index, struct error *error)
 	summary_clear(&summary);
 	if (is_ok && walk->options->is_live && is_gone(walk))
 		forget_findings(walk);
-	if (walk->is_newest)
-		name_torn(walk);
+	if (is_ok)
+		name_findings(walk);
 	return is_ok;
 }
 

@@ -167,10 +167,11 @@ count_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
 	report->missing_units += bad->missing;
 }
 
-/* Keep its octets, count it and, the first time, tell of it.  False: it is not
- * the first time. */
+/* Keep its octets, count it and, the first time, tell of it.  *out_is_kept:
+ * they are in corrupt/.  False: it is not the first time. */
 static bool
-settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
+settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
+    bool *out_is_kept)
 {
 	char what[256];
 	char text[1024];
@@ -183,13 +184,18 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 	bool is_kept = bad->len == 0 ||
 	    quarantine_keep(&quarantine, name.text, replay->segment->fd,
 		bad->offset, bad->len, &is_new, &error);
+	*out_is_kept = is_kept;
 	count_bad(replay, bad, is_torn, is_new);
 	if (!is_new)
 		return false;
 	describe(replay, bad, is_torn, what, sizeof(what));
 	(void)snprintf(text, sizeof(text), "%s; %s %s", what,
-	    is_kept ? "kept in corrupt/" : "not kept:",
-	    is_kept ? name.text : error_text(&error));
+	    bad->len == 0 ? "nothing is left"
+		: is_kept ? "kept in corrupt/"
+			  : "not kept:",
+	    bad->len == 0 ? "to be kept"
+		: is_kept ? name.text
+			  : error_text(&error));
 	tell_problem(replay, text);
 	return true;
 }
@@ -197,9 +203,10 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn)
 /*
  * Only the newest segment's content is checked.  What is found damaged there
  * must not be taken for sound when the segment is an older one: the headers of
- * its units are overwritten with zeros.  Where a disk that copies on write has
- * no room for that they stay, and the content is found out when it is to be
- * delivered.
+ * its units are overwritten with zeros.  They stay where there is no other copy
+ * of them, where something could not be read, which may be sound, and where a
+ * disk that copies on write has no room; then the content is found out when it
+ * is to be delivered.
  */
 static bool
 wipe(struct replay *replay, const struct scan_event *bad, struct error *error)
@@ -245,8 +252,10 @@ settle_all_bad(struct replay *replay, struct segment_file *segment,
 	for (size_t i = 0; i < replay->bad_count; i++) {
 		const struct scan_event *bad = &replay->bad[i];
 		bool is_torn = is_in_last_group(replay, bad, end);
-		new_count += settle_bad(replay, bad, is_torn);
-		if (is_last && !SEED(DAMAGE_NOT_WIPED) &&
+		bool is_kept;
+		new_count += settle_bad(replay, bad, is_torn, &is_kept);
+		if (is_last && !SEED(DAMAGE_NOT_WIPED) && is_kept &&
+		    end->unread_end <= bad->offset &&
 		    bad->kind == SCAN_DAMAGE && !wipe(replay, bad, error))
 			return false;
 	}
@@ -303,6 +312,7 @@ replay_segment(struct replay *replay, size_t index, struct scan_end *out_end,
 	    .count = shelf->count,
 	};
 
+	*out_end = (struct scan_end){.next_unit = segment->header.first_unit};
 	replay->segment = segment;
 	replay->fact_fn(&fact, replay->ctx);
 	if (!SEED(IDS_AGAIN) &&

@@ -303,8 +303,13 @@ report_tail(struct scanner *scanner, struct error *error)
 	if (!is_zero(scanner, scanner->offset,
 		is_recycled ? UNIT_HEADER_LEN : rest, &is_clean, error))
 		return false;
-	return (is_clean && rest >= UNIT_HEADER_LEN) ||
-	    scanner->event_fn(&event, scanner->ctx, error);
+	if (!is_clean || rest < UNIT_HEADER_LEN)
+		return scanner->event_fn(&event, scanner->ctx, error);
+	/* No group was written over these zeros: nothing is missed behind
+	 * them. */
+	if (scanner->window.unread_end > scanner->offset)
+		scanner->window.unread_end = scanner->offset;
+	return true;
 }
 
 static bool

@@ -53,7 +53,8 @@ struct scan_end {
 	uint64_t group;        /* of the last valid unit, */
 	uint64_t group_offset; /* and where that group begins; 0: no unit */
 	/* Behind the last octet that could not be read; 0: all could.  What
-	 * cannot be read now may hold mail, and be read another time. */
+	 * cannot be read now may hold mail, and be read another time.  Behind
+	 * a last segment's clean end nothing does, so it is not above that. */
 	uint64_t unread_end;
 };
 

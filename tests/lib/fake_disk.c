@@ -38,6 +38,8 @@ struct fake_disk {
 	bool is_dead;
 	uint64_t capacity;
 	uint64_t random_state;
+	size_t bad_node; /* a file that cannot be read everywhere; 0: none */
+	uint64_t bad_offset, bad_len;
 };
 
 /* ---- faults ---- */
@@ -165,6 +167,14 @@ fake_close(void *ctx, int fd)
 	return 0;
 }
 
+static bool
+is_bad(const struct fake_disk *fake, size_t node, uint64_t offset, size_t len)
+{
+	return fake->bad_node != 0 && node == fake->bad_node &&
+	    offset < fake->bad_offset + fake->bad_len &&
+	    offset + len > fake->bad_offset;
+}
+
 static ssize_t
 fake_read(void *ctx, int fd, void *data, size_t len, uint64_t offset)
 {
@@ -178,6 +188,10 @@ fake_read(void *ctx, int fd, void *data, size_t len, uint64_t offset)
 		return 0;
 	if (len > image->size - offset)
 		len = image->size - offset;
+	if (is_bad(fake, number_of(fake, fd), offset, len)) {
+		errno = EIO;
+		return -1;
+	}
 	if (verdict == HALVE)
 		len = (len + 1) / 2;
 	memcpy(data, image->data + offset, len);
@@ -619,6 +633,15 @@ fake_disk_get(const struct fake_disk *fake, const char *path)
 		return (struct bytes){NULL, 0};
 	const struct fake_image *image = &fake->store.nodes[node].seen;
 	return bytes_make(image->data == NULL ? "" : image->data, image->size);
+}
+
+void
+fake_disk_spoil(
+    struct fake_disk *fake, const char *path, uint64_t offset, uint64_t len)
+{
+	fake->bad_node = len > 0 ? find_path(fake, path) : 0;
+	fake->bad_offset = offset;
+	fake->bad_len = len;
 }
 
 bool

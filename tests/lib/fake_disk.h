@@ -72,6 +72,10 @@ void fake_disk_put(
     struct fake_disk *fake, const char *path, struct bytes content);
 /* Valid until the next change; data is NULL where there is no such file. */
 struct bytes fake_disk_get(const struct fake_disk *fake, const char *path);
+/* Reads of these octets of the file fail with EIO, until the next call; what is
+ * there stays there.  len 0: all can be read. */
+void fake_disk_spoil(
+    struct fake_disk *fake, const char *path, uint64_t offset, uint64_t len);
 /* False where there is no such file. */
 bool fake_disk_remove(struct fake_disk *fake, const char *path);
 /* Names in a directory, sorted, each followed by a blank; the caller frees it.
