@@ -1,126 +1,63 @@
 #include "tools/queue_export.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "control/json_writer.h"
 #include "tools/queue_fsck.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/file.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define FOLDER_MODE 0700
 #define PIECE_LEN   ((size_t)128 * 1024)
 
-/* ---- what became of each ---- */
-
-static void
-print_json(const char *id, const char *result, const char *reason)
-{
-	struct json_writer json;
-	struct buffer line;
-
-	buffer_init(&line, SIZE_MAX);
-	json_writer_init(&json, &line);
-	json_writer_object(&json, NULL);
-	json_writer_text(&json, "queue_id", id);
-	json_writer_text(&json, "result", result);
-	json_writer_text(&json, "reason", reason);
-	json_writer_end_line(&json);
-	(void)fwrite(line.memory + line.start, 1, line.len, stdout);
-	buffer_clear(&line);
-}
-
-void
-queue_export_fail(struct queue_export *export, const char *id,
-    const struct error *error, int code)
-{
-	export->failed++;
-	if (export->worst == EX_OK || code == EX_CANTCREAT)
-		export->worst = code;
-	(void)fprintf(
-	    stderr, "postrider: %s: not exported: %s\n", id, error_text(error));
-	if (export->tool->json)
-		print_json(id, "failed", error_text(error));
-}
-
-void
-queue_export_done(struct queue_export *export, const char *id, bool was_there)
-{
-	if (was_there)
-		export->present++;
-	else
-		export->written++;
-	if (export->tool->json)
-		print_json(id, was_there ? "present" : "exported", NULL);
-}
-
 /* ---- out of a directory ---- */
 
-static bool
-copy_body(
-    struct queue_file *file, const struct message *message, struct error *error)
+static int
+copy_body(struct queue_file *file, const struct message *message, void *ctx,
+    struct error *error)
 {
 	char piece[PIECE_LEN];
 	size_t len = 0;
 
+	(void)ctx;
 	for (uint64_t at = 0; at < message->body.len; at += len) {
 		if (!body_read(
 			&message->body, at, piece, sizeof(piece), &len, error))
-			return false;
+			return EX_DATAERR;
 		if (len == 0)
 			break; /* too short: the check tells */
 		if (!queue_file_append(file, bytes_make(piece, len), error))
-			return false;
+			return EX_CANTCREAT;
 	}
-	return true;
+	return EX_OK;
 }
 
-/* EX_OK, or the exit code for error. */
-static int
-write_message(struct queue_export *export, const struct message *message,
-    struct error *error)
-{
-	struct queue_file file;
-
-	if (!queue_file_begin(&file, export->directory_fd, message, error))
-		return EX_CANTCREAT;
-	if (!copy_body(&file, message, error)) {
-		queue_file_cancel(&file);
-		return error->number == EIO ? EX_DATAERR : EX_CANTCREAT;
-	}
-	if (queue_file_end(&file, error))
-		return EX_OK;
-	return error->kind == ERROR_DATA ? EX_DATAERR : EX_CANTCREAT;
-}
-
-/* False: nothing more can be written. */
+/* False: it comes to an end. */
 static bool
 export_entry(struct queue_export *export, const struct fsck *fsck,
     const struct ledger_entry *entry)
 {
 	struct segment_message where = ledger_where(fsck->ledger, entry);
-	struct queue_id id = queue_id_of(entry->id);
 	struct message *message;
 	struct error error;
 
-	if (!segment_load_facts(
-		fsck->disk, fsck->large_fd, &where, &message, &error)) {
-		queue_export_fail(export, id.text, &error, EX_DATAERR);
-		return true;
-	}
-	bool was_there = queue_file_is_there(export->directory_fd, message);
-	int code = was_there ? EX_OK : write_message(export, message, &error);
-	message_free(message);
-	if (code == EX_OK)
-		queue_export_done(export, id.text, was_there);
-	else
-		queue_export_fail(export, id.text, &error, code);
-	/* A name that is taken is in nobody else's way. */
-	return code != EX_CANTCREAT || error.number == EEXIST;
+	if (queue_export_is_stopped())
+		return false;
+	if (segment_load_facts(
+		fsck->disk, fsck->large_fd, &where, &message, &error))
+		return queue_export_message(
+		    export, message, message->progress.held, copy_body, NULL);
+	queue_export_fail(
+	    export, queue_id_of(entry->id).text, &error, EX_DATAERR);
+	return true;
 }
 
 static void
@@ -139,6 +76,8 @@ export_some(struct queue_export *export, const struct fsck *fsck)
 	uint64_t id;
 
 	for (size_t i = 0; i < export->id_count; i++) {
+		if (queue_export_is_repeated(export, i))
+			continue;
 		const struct ledger_entry *entry =
 		    queue_id_parse(bytes_of(export->ids[i]), &id)
 		    ? ledger_find(fsck->ledger, id)
@@ -167,6 +106,8 @@ queue_export_offline(struct queue_export *export)
 			export_all(export, fsck);
 		else
 			export_some(export, fsck);
+		(void)queue_export_settle(export); /* it has told */
+		queue_export_hide_progress(export);
 		if (fsck->gravities[FSCK_DAMAGE] > 0) {
 			(void)fprintf(stderr,
 			    "postrider: this queue is damaged: postrider queue "
@@ -183,15 +124,47 @@ queue_export_offline(struct queue_export *export)
 
 /* ---- the command ---- */
 
+bool
+queue_export_is_repeated(const struct queue_export *export, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcasecmp(export->ids[i], export->ids[index]) == 0)
+			return true;
+	return false;
+}
+
+/* So that a folder that is made here is there after a power cut, too. */
 static bool
-open_folder(struct queue_export *export, struct error *error)
+make_folder(struct queue_export *export, struct error *error)
 {
 	if (!file_make_directories(export->folder, FOLDER_MODE, error))
 		return false;
 	export->directory_fd =
 	    open(export->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return export->directory_fd >= 0 ||
-	    error_system(error, "open %s", export->folder);
+	if (export->directory_fd < 0)
+		return error_system(error, "open %s", export->folder);
+	return syncfs(export->directory_fd) == 0 ||
+	    error_system(error, "sync %s", export->folder);
+}
+
+/* Two at a time would write to the same unfinished files. */
+static bool
+lock_folder(const struct queue_export *export, struct error *error)
+{
+	/* Network file systems may know no locks of directories. */
+	return flock(export->directory_fd, LOCK_EX | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK ||
+	    error_set(error, ERROR_CLOSED,
+		"%s: another export is writing there", export->folder);
+}
+
+static bool
+open_folder(struct queue_export *export, struct error *error)
+{
+	export->directory_fd =
+	    open(export->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return (export->directory_fd >= 0 || make_folder(export, error)) &&
+	    lock_folder(export, error);
 }
 
 static void
@@ -208,6 +181,28 @@ print_sum(const struct queue_export *export)
 	(void)printf("\n");
 }
 
+/* Signals that ask for the end wait until what was begun is done: no message
+ * stays on hold, and no unfinished file behind. */
+static void
+list_stops(sigset_t *stops)
+{
+	(void)sigemptyset(stops);
+	(void)sigaddset(stops, SIGHUP);
+	(void)sigaddset(stops, SIGINT);
+	(void)sigaddset(stops, SIGTERM);
+}
+
+bool
+queue_export_is_stopped(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGHUP) == 1 ||
+		sigismember(&pending, SIGINT) == 1 ||
+		sigismember(&pending, SIGTERM) == 1);
+}
+
 static int
 run(struct queue_export *export)
 {
@@ -219,12 +214,6 @@ run(struct queue_export *export)
 	}
 	int code = export->words->queue != NULL ? queue_export_offline(export)
 						: queue_export_online(export);
-	if (code == EX_OK &&
-	    !file_sync_directory(export->directory_fd, &error)) {
-		(void)fprintf(stderr, "postrider: %s: %s\n", export->folder,
-		    error_text(&error));
-		code = EX_IOERR;
-	}
 	(void)close(export->directory_fd); /* synced */
 	if (code != EX_OK)
 		return code;
@@ -255,11 +244,20 @@ queue_export(struct tool *tool, const struct queue_words *words)
 		    "not go with --queue");
 	struct queue_export export = {
 	    .tool = tool,
+	    .shows_progress = isatty(STDERR_FILENO) == 1,
+	    .progress_at = clock_now().mono_ms,
 	    .words = words,
 	    .folder = words->ids[0],
 	    .directory_fd = -1,
 	    .ids = is_all(words) ? NULL : words->ids + 1,
 	    .id_count = is_all(words) ? 0 : (size_t)words->id_count - 1,
 	};
-	return run(&export);
+	sigset_t stops;
+	list_stops(&stops);
+	(void)sigprocmask(SIG_BLOCK, &stops, NULL);
+	int code = run(&export);
+	(void)fflush(stdout);
+	/* One that waits ends the process here. */
+	(void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
+	return code;
 }

@@ -12,6 +12,18 @@
 
 #include <stddef.h>
 
+#define QUEUE_EXPORT_BATCH_MAX 128
+
+/* A message whose file is written, or there, and not durable yet. */
+struct queue_export_item {
+	struct queue_file file;  /* sealed; not of one that was there */
+	struct message *message; /* owned */
+	bool was_there;
+	bool was_held;
+	int code; /* EX_OK, or why not: error */
+	struct error error;
+};
+
 /* Where they go, and how it goes. */
 struct queue_export {
 	struct tool *tool;
@@ -22,6 +34,15 @@ struct queue_export {
 	size_t id_count;
 	size_t written, present, failed;
 	int worst; /* exit code so far */
+	/* Of each, when its file and its name are durable, or it has failed;
+	 * may change code and error.  NULL: nothing is to be done. */
+	void (*end_fn)(
+	    struct queue_export *export, struct queue_export_item *item);
+	struct queue_export_item items[QUEUE_EXPORT_BATCH_MAX];
+	size_t item_count;
+	uint64_t item_bytes;
+	bool shows_progress, is_progress_shown;
+	int64_t progress_at; /* monotonic, ms */
 };
 
 int queue_export(struct tool *tool, const struct queue_words *words);
@@ -31,9 +52,24 @@ int queue_export(struct tool *tool, const struct queue_words *words);
 int queue_export_offline(struct queue_export *export);
 int queue_export_online(struct queue_export *export);
 
-/* Tell of a message that could not be exported, and go on. */
+/* Append the content of message to file; EX_OK, or the exit code for error. */
+typedef int (*queue_export_content_fn)(struct queue_file *file,
+    const struct message *message, void *ctx, struct error *error);
+/*
+ * Write message, which it takes, to a file of its own, unless that is there
+ * already.  What becomes of it is told when it is durable, together with
+ * others. False: nothing more can be written.
+ */
+bool queue_export_message(struct queue_export *export, struct message *message,
+    bool was_held, queue_export_content_fn content_fn, void *ctx) MUST_USE;
+/* Make all durable that are not yet, and tell of them; false as above. */
+bool queue_export_settle(struct queue_export *export);
+/* The id with this index was given before: once is enough. */
+bool queue_export_is_repeated(const struct queue_export *export, size_t index);
+/* Somebody has asked, by a signal, to come to an end. */
+bool queue_export_is_stopped(void);
+/* Tell at once of a message that could not be had, and go on. */
 void queue_export_fail(struct queue_export *export, const char *id,
     const struct error *error, int code);
-/* Tell of one that has been, or that was there already. */
-void queue_export_done(
-    struct queue_export *export, const char *id, bool was_there);
+/* Make room on the terminal for something else. */
+void queue_export_hide_progress(struct queue_export *export);

@@ -1,5 +1,4 @@
 /* Out of the daemon, over its admin socket. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "message/dropfile.h"
 #include "tools/queue_export.h"
@@ -131,8 +130,8 @@ ask(struct queue_export *export, const char *id)
 /* ---- its content ---- */
 
 struct download {
-	struct queue_file file;
-	struct error error;
+	struct queue_file *file;
+	struct error *error;
 	bool has_failed;
 };
 
@@ -142,14 +141,17 @@ take_piece(struct bytes piece, void *ctx)
 	struct download *download = ctx;
 
 	download->has_failed =
-	    !queue_file_append(&download->file, piece, &download->error);
+	    !queue_file_append(download->file, piece, download->error);
 	return !download->has_failed;
 }
 
+/* ctx: the export. */
 static int
-fetch_content(struct queue_export *export, const struct message *message,
-    struct download *download)
+fetch_content(struct queue_file *file, const struct message *message, void *ctx,
+    struct error *error)
 {
+	const struct queue_export *export = ctx;
+	struct download download = {.file = file, .error = error};
 	char target[64];
 
 	if (message->body.len == 0)
@@ -157,37 +159,13 @@ fetch_content(struct queue_export *export, const struct message *message,
 	(void)snprintf(target, sizeof(target), "/v1/queue/%s/content",
 	    queue_id_of(message->id).text);
 	int code = tool_call(
-	    export->tool, "GET", target, BYTES_NONE, take_piece, download);
-	if (download->has_failed)
+	    export->tool, "GET", target, BYTES_NONE, take_piece, &download);
+	if (download.has_failed)
 		return EX_CANTCREAT;
 	if (code != EX_OK)
-		(void)error_set(&download->error, ERROR_CLOSED,
-		    "the daemon did not hand it over");
+		(void)error_set(
+		    error, ERROR_CLOSED, "the daemon did not hand it over");
 	return code;
-}
-
-/* EX_OK, or the exit code for error. */
-static int
-write_message(struct queue_export *export, const struct message *message,
-    struct error *error)
-{
-	struct download download = {.has_failed = false};
-
-	if (!queue_file_begin(
-		&download.file, export->directory_fd, message, error))
-		return EX_CANTCREAT;
-	int code = fetch_content(export, message, &download);
-	if (code != EX_OK) {
-		queue_file_cancel(&download.file);
-		*error = download.error;
-		return code;
-	}
-	if (queue_file_end(&download.file, error))
-		return EX_OK;
-	if (error->kind != ERROR_DATA)
-		return EX_CANTCREAT;
-	(void)error_context(error, "it ended while it was read, or");
-	return EX_DATAERR;
 }
 
 /* ---- taking it off the queue ---- */
@@ -228,46 +206,53 @@ hold(struct queue_export *export, const char *id)
 	return NULL;
 }
 
-/* The file is durable, and so is its name. */
-static bool
-remove_message(struct queue_export *export, const char *id, struct error *error)
+/* It is durable now, or has failed. */
+static void
+end_moved(struct queue_export *export, struct queue_export_item *item)
 {
-	if (!file_sync_directory(export->directory_fd, error))
-		return false;
-	if (do_verb(export, "/v1/queue/remove", id))
-		return true;
-	return error_set(error, ERROR_CLOSED,
-	    "it is exported, but still in the queue, on hold");
+	struct queue_id id = queue_id_of(item->message->id);
+
+	if (item->code != EX_OK) {
+		/* Once it is exported it must not go out from here, too. */
+		if (!item->was_held)
+			(void)do_verb(
+			    export, "/v1/queue/release", id.text); /* told */
+	} else if (!do_verb(export, "/v1/queue/remove", id.text)) {
+		item->code = EX_TEMPFAIL;
+		(void)error_set(&item->error, ERROR_CLOSED,
+		    "it is exported, but still in the queue, on hold");
+	}
+}
+
+static void
+end_message(struct queue_export *export, struct queue_export_item *item)
+{
+	if (item->code == EX_DATAERR)
+		(void)error_context(
+		    &item->error, "it ended while it was read, or");
+	if (export->words->remove)
+		end_moved(export, item);
 }
 
 /* ---- one after the other ---- */
 
-/* False: nothing more can be written. */
+/* False: it comes to an end. */
 static bool
 export_shown(struct queue_export *export, const char *id, const json_t *shown,
-    bool was_held, bool *out_is_there)
+    bool was_held)
 {
 	struct error error;
 	struct message *message = message_of(shown, &error);
-	int code = EX_DATAERR;
-	bool was_there = false;
 
-	if (message != NULL) {
-		message->progress.held = was_held;
-		was_there = queue_file_is_there(export->directory_fd, message);
-		code =
-		    was_there ? EX_OK : write_message(export, message, &error);
-		message_free(message);
+	if (message == NULL) {
+		queue_export_fail(export, id, &error, EX_DATAERR);
+		if (export->words->remove && !was_held)
+			(void)do_verb(export, "/v1/queue/release", id);
+		return true;
 	}
-	*out_is_there = code == EX_OK;
-	if (code == EX_OK && export->words->remove &&
-	    !remove_message(export, id, &error))
-		code = EX_TEMPFAIL;
-	if (code == EX_OK)
-		queue_export_done(export, id, was_there);
-	else
-		queue_export_fail(export, id, &error, code);
-	return code != EX_CANTCREAT || error.number == EEXIST;
+	message->progress.held = was_held;
+	return queue_export_message(
+	    export, message, was_held, fetch_content, export);
 }
 
 /* shown: as it was before anything was done. */
@@ -275,7 +260,6 @@ static bool
 move_one(struct queue_export *export, const char *id, json_t *shown)
 {
 	struct error error;
-	bool is_there = false;
 	bool was_held = is_held(shown);
 	json_t *fixed = was_held ? json_incref(shown) : hold(export, id);
 
@@ -285,30 +269,39 @@ move_one(struct queue_export *export, const char *id, json_t *shown)
 		queue_export_fail(export, id, &error, EX_TEMPFAIL);
 		return true;
 	}
-	bool goes_on = export_shown(export, id, fixed, was_held, &is_there);
+	bool goes_on = export_shown(export, id, fixed, was_held);
 	json_decref(fixed);
-	/* Once it is exported it must not go out from here, too. */
-	if (!is_there && !was_held)
-		(void)do_verb(export, "/v1/queue/release", id); /* told */
 	return goes_on;
 }
 
 static bool
 export_one(struct queue_export *export, const char *id)
 {
+	if (queue_export_is_stopped())
+		return false;
 	json_t *shown = ask(export, id);
-	bool is_there;
-
 	if (shown == NULL)
 		return true; /* told */
 	bool goes_on = export->words->remove
 	    ? move_one(export, id, shown)
-	    : export_shown(export, id, shown, is_held(shown), &is_there);
+	    : export_shown(export, id, shown, is_held(shown));
 	json_decref(shown);
 	return goes_on;
 }
 
 /* ---- all of them ---- */
+
+/* Nothing is left out without a word. */
+static void
+fail_line(struct queue_export *export, struct bytes line)
+{
+	struct error error;
+
+	(void)error_set(&error, ERROR_DATA,
+	    "the daemon's list has a line without a queue id (%zu octets)",
+	    line.len);
+	queue_export_fail(export, "a message", &error, EX_DATAERR);
+}
 
 /* The ids of a list of one JSON object a line. */
 static void
@@ -323,6 +316,8 @@ export_list(struct queue_export *export, struct bytes list)
 		const char *id = text_of(item, "queue_id");
 		if (id[0] != '\0')
 			goes_on = export_one(export, id);
+		else
+			fail_line(export, line);
 		json_decref(item);
 	}
 }
@@ -341,14 +336,24 @@ export_all(struct queue_export *export)
 	return code;
 }
 
-int
-queue_export_online(struct queue_export *export)
+static int
+export_some(struct queue_export *export)
 {
 	bool goes_on = true;
 
-	if (export->ids == NULL)
-		return export_all(export);
 	for (size_t i = 0; goes_on && i < export->id_count; i++)
-		goes_on = export_one(export, export->ids[i]);
+		goes_on = queue_export_is_repeated(export, i) ||
+		    export_one(export, export->ids[i]);
 	return EX_OK;
+}
+
+int
+queue_export_online(struct queue_export *export)
+{
+	export->end_fn = end_message;
+	int code =
+	    export->ids == NULL ? export_all(export) : export_some(export);
+	(void)queue_export_settle(export); /* it has told */
+	queue_export_hide_progress(export);
+	return code;
 }

@@ -1,7 +1,7 @@
 /*
  * A message on its way into a file of its own (message/parcel.h): under a
- * temporary name, checked against what the queue knows of its content, synced,
- * then given its name.  No file is ever overwritten.
+ * temporary name, sealed, that is, checked against what the queue knows of its
+ * content, then synced and given its name.  No file is ever overwritten.
  */
 #pragma once
 
@@ -36,10 +36,14 @@ bool queue_file_begin(struct queue_file *file, int directory_fd,
 bool queue_file_append(struct queue_file *file, struct bytes content,
     struct error *error) MUST_USE;
 /*
- * Give the file its name; in any case it is over then.  The file is durable,
- * its name is when the directory has been synced.
+ * Behind the last of the content.  ERROR_DATA: it is not that of message; then
+ * it is over, and no trace is left.
+ */
+bool queue_file_seal(struct queue_file *file, struct error *error) MUST_USE;
+/*
+ * Give the sealed file its name; in any case it is over then.  The file is
+ * durable, its name is when the directory has been synced.
  *
- * ERROR_DATA: the content is not that of message, so there is no file.
  * ERROR_SYSTEM with EEXIST: there is one of that name.
  */
 bool queue_file_end(struct queue_file *file, struct error *error) MUST_USE;
@@ -48,6 +52,9 @@ void queue_file_cancel(struct queue_file *file);
 
 /* Whether the file is there already, whole, and of the same message. */
 bool queue_file_is_there(int directory_fd, const struct message *message);
+/* Make that file durable; its name is when the directory has been synced. */
+bool queue_file_sync(int directory_fd, const struct message *message,
+    struct error *error) MUST_USE;
 /* Whether content is what check was made of, for the message id. */
 bool queue_file_content_is(struct bytes content, uint64_t id, uint64_t check);
 
