@@ -14,22 +14,10 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *
-text_of(const struct setting *group, const char *path)
-{
-	return setting_text(group, group->group, path);
-}
-
-static bool
-is(const struct setting *group, const char *path, const char *text)
-{
-	return strcmp(text_of(group, path), text) == 0;
-}
-
 static bool
 has(const struct setting *group, const char *path)
 {
-	return text_of(group, path)[0] != '\0';
+	return setting_value(group, path)[0] != '\0';
 }
 
 /* Of the value, or of the group where it was not written. */
@@ -160,14 +148,15 @@ check_door(const struct setting *door, struct diagnose *diagnose)
 		return;
 	}
 	if (has(door, "tcp") &&
-	    !endpoint_parse_door(bytes_of(text_of(door, "tcp")), &endpoint))
+	    !endpoint_parse_door(
+		bytes_of(setting_value(door, "tcp")), &endpoint))
 		diagnose_error(diagnose, place_of(door, "tcp"),
 		    "tcp = \"%s\" must be an address and a port, like "
 		    "\"127.0.0.1:25\" or \"[::1]:25\"",
-		    text_of(door, "tcp"));
+		    setting_value(door, "tcp"));
 	const struct setting *mode = setting_find(door, "mode");
 	if (has(door, "tcp") && mode != NULL && mode->line > 0 &&
-	    !is(door, "mode", "0666"))
+	    !setting_is(door, "mode", "0666"))
 		diagnose_error(
 		    diagnose, mode->name, "'mode' is for a socket; remove it");
 }
@@ -228,13 +217,13 @@ check_tls(const struct setting *group, struct diagnose *diagnose)
 			has(group, "tls.key") ? "tls.key" : "tls.certificate"),
 		    "'certificate' and 'key' come together; add '%s'",
 		    has(group, "tls.key") ? "certificate" : "key");
-	if (is(group, "tls.verify", "off") &&
-	    !is(group, "tls.mode", "opportunistic") &&
-	    !is(group, "tls.mode", "none"))
+	if (setting_is(group, "tls.verify", "off") &&
+	    !setting_is(group, "tls.mode", "opportunistic") &&
+	    !setting_is(group, "tls.mode", "none"))
 		diagnose_warning(diagnose, place_of(group, "tls.verify"),
 		    "certificates of %s are not verified: anyone in between "
 		    "can read and change the mail",
-		    text_of(group, "host"));
+		    setting_value(group, "host"));
 }
 
 static void
@@ -244,7 +233,7 @@ check_clear_text(const struct setting *upstream, struct diagnose *diagnose)
 
 	if (derive_is_local(upstream))
 		return;
-	if (is(upstream, "tls.mode", "none")) {
+	if (setting_is(upstream, "tls.mode", "none")) {
 		if (has(upstream, "auth.user"))
 			diagnose_error(diagnose, place,
 			    "a password would go in clear text over the "
@@ -253,9 +242,9 @@ check_clear_text(const struct setting *upstream, struct diagnose *diagnose)
 		else
 			diagnose_warning(diagnose, place,
 			    "mail to %s goes in clear text over the network",
-			    text_of(upstream, "host"));
+			    setting_value(upstream, "host"));
 	}
-	if (is(upstream, "tls.mode", "opportunistic") &&
+	if (setting_is(upstream, "tls.mode", "opportunistic") &&
 	    has(upstream, "auth.user"))
 		diagnose_error(diagnose, place,
 		    "a password needs TLS that can not be left out; write "
@@ -277,7 +266,7 @@ count_secrets(const struct setting *upstream)
 static void
 check_secret_file(const struct setting *upstream, struct diagnose *diagnose)
 {
-	const char *path = text_of(upstream, "auth.password.file");
+	const char *path = setting_value(upstream, "auth.password.file");
 	struct error error;
 
 	if (path[0] == '\0' || secret_check_file(path, &error))
@@ -324,7 +313,7 @@ check_upstream(const struct setting *upstream, struct diagnose *diagnose)
 		    "an upstream needs a name; add name = \"main\"");
 	check_rules(upstream, upstream_rules, diagnose);
 	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
-		if (is(upstream, "transport", transports[i].name))
+		if (setting_is(upstream, "transport", transports[i].name))
 			check_transport(upstream, &transports[i], diagnose);
 	check_tls(upstream, diagnose);
 	check_clear_text(upstream, diagnose);
@@ -340,7 +329,7 @@ find_upstream(const struct setting *root, const char *name, struct guess *guess)
 	const struct setting *list = setting_find(root, "upstreams");
 
 	for (size_t i = 0; i < length(list); i++) {
-		const char *other = text_of(list->items[i], "name");
+		const char *other = setting_value(list->items[i], "name");
 
 		if (strcmp(other, name) == 0)
 			return list->items[i];
@@ -401,7 +390,7 @@ static void
 check_same_tls(const struct setting *root, const struct setting *etrn,
     struct diagnose *diagnose)
 {
-	const char *name = text_of(etrn, "upstream");
+	const char *name = setting_value(etrn, "upstream");
 	struct guess guess = guess_begin(name);
 	const struct setting *upstream = find_upstream(root, name, &guess);
 	const struct setting *ours = setting_find(etrn, "tls");
@@ -453,7 +442,7 @@ duration(const struct setting *root, const char *path)
 	int64_t ms = 0;
 
 	/* What is no duration has been told already. */
-	(void)duration_parse(bytes_of(text_of(root, path)), &ms);
+	(void)duration_parse(bytes_of(setting_value(root, path)), &ms);
 	return ms;
 }
 
@@ -462,7 +451,7 @@ size(const struct setting *root, const char *path)
 {
 	int64_t bytes = 0;
 
-	(void)quantity_parse_size(bytes_of(text_of(root, path)), &bytes);
+	(void)quantity_parse_size(bytes_of(setting_value(root, path)), &bytes);
 	return bytes;
 }
 
@@ -477,7 +466,7 @@ check_numbers(const struct setting *root, struct diagnose *diagnose)
 		    place_of_either(root, "queue.delay_notice", "queue.expire"),
 		    "delay_notice must be shorter than expire (\"%s\"); "
 		    "\"0\" is none",
-		    text_of(root, "queue.expire"));
+		    setting_value(root, "queue.expire"));
 	if (retry != NULL && retry->count == 0)
 		diagnose_error(diagnose, retry->place,
 		    "retry needs at least one time; write [ \"5m\" ]");
@@ -486,13 +475,13 @@ check_numbers(const struct setting *root, struct diagnose *diagnose)
 		    place_of_either(
 			root, "queue.inline_limit", "queue.segment_size"),
 		    "inline_limit must not be above segment_size (\"%s\")",
-		    text_of(root, "queue.segment_size"));
+		    setting_value(root, "queue.segment_size"));
 	if (size(root, "limits.message_size") > size(root, "limits.queue_size"))
 		diagnose_error(diagnose,
 		    place_of_either(
 			root, "limits.message_size", "limits.queue_size"),
 		    "message_size must not be above queue_size (\"%s\")",
-		    text_of(root, "limits.queue_size"));
+		    setting_value(root, "limits.queue_size"));
 }
 
 void

@@ -15,18 +15,6 @@
 
 #define WORKERS_MAX 64
 
-static const char *
-text_of(const struct setting *group, const char *path)
-{
-	return setting_text(group, group->group, path);
-}
-
-static bool
-is(const struct setting *group, const char *path, const char *text)
-{
-	return strcmp(text_of(group, path), text) == 0;
-}
-
 /* A default takes the place of what was written for it, if anything was. */
 static void
 put(struct setting *group, const char *path, const char *text)
@@ -46,24 +34,25 @@ put_if_missing(struct setting *group, const char *path, const char *text)
 static void
 derive_identity(struct setting *root)
 {
-	if (is(root, "identity.hostname", "auto")) {
+	if (setting_is(root, "identity.hostname", "auto")) {
 		char *own = hostname_own();
 
 		put(root, "identity.hostname", own);
 		free(own);
 	}
-	if (is(root, "identity.origin", "auto")) {
+	if (setting_is(root, "identity.origin", "auto")) {
 		char *mailname = hostname_mailname();
 
 		put(root, "identity.origin",
-		    mailname != NULL ? mailname
-				     : text_of(root, "identity.hostname"));
+		    mailname != NULL
+			? mailname
+			: setting_value(root, "identity.hostname"));
 		free(mailname);
 	}
-	const char *postmaster = text_of(root, "identity.postmaster");
+	const char *postmaster = setting_value(root, "identity.postmaster");
 	if (strchr(postmaster, '@') == NULL) {
-		char *whole = memory_format(
-		    "%s@%s", postmaster, text_of(root, "identity.origin"));
+		char *whole = memory_format("%s@%s", postmaster,
+		    setting_value(root, "identity.origin"));
 
 		put(root, "identity.postmaster", whole);
 		free(whole);
@@ -76,7 +65,7 @@ derive_workers(struct setting *root)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	char text[32];
 
-	if (!is(root, "workers", "0"))
+	if (!setting_is(root, "workers", "0"))
 		return;
 	if (cores < 1)
 		cores = 1;
@@ -94,9 +83,10 @@ derive_notice(struct setting *root)
 	int64_t notice;
 
 	if (setting_find(root, "queue.delay_notice") == NULL &&
-	    duration_parse(bytes_of(text_of(root, "queue.expire")), &expire) &&
 	    duration_parse(
-		bytes_of(text_of(root, "queue.delay_notice")), &notice) &&
+		bytes_of(setting_value(root, "queue.expire")), &expire) &&
+	    duration_parse(
+		bytes_of(setting_value(root, "queue.delay_notice")), &notice) &&
 	    notice >= expire)
 		put(root, "queue.delay_notice", "0");
 }
@@ -118,9 +108,10 @@ is_local_door(const struct setting *door)
 {
 	struct endpoint endpoint;
 
-	if (text_of(door, "socket")[0] != '\0')
+	if (setting_value(door, "socket")[0] != '\0')
 		return true;
-	return endpoint_parse_door(bytes_of(text_of(door, "tcp")), &endpoint) &&
+	return endpoint_parse_door(
+		   bytes_of(setting_value(door, "tcp")), &endpoint) &&
 	    endpoint_is_loopback(endpoint.host);
 }
 
@@ -139,7 +130,7 @@ derive_doors(struct setting *root)
 	for (size_t i = 0; i < list->count; i++) {
 		struct setting *door = list->items[i];
 
-		if (is(door, "bare_newline", "auto"))
+		if (setting_is(door, "bare_newline", "auto"))
 			put(door, "bare_newline",
 			    is_local_door(door) ? "normalize" : "reject");
 	}
@@ -150,16 +141,16 @@ derive_doors(struct setting *root)
 bool
 derive_is_local(const struct setting *upstream)
 {
-	return is(upstream, "transport", "maildir") ||
-	    text_of(upstream, "socket")[0] != '\0' ||
-	    endpoint_is_loopback(bytes_of(text_of(upstream, "host")));
+	return setting_is(upstream, "transport", "maildir") ||
+	    setting_value(upstream, "socket")[0] != '\0' ||
+	    endpoint_is_loopback(bytes_of(setting_value(upstream, "host")));
 }
 
 /* Whoever only tries TLS would rather deliver in the clear than not at all. */
 static void
 derive_verify(struct setting *group)
 {
-	bool opportunistic = is(group, "tls.mode", "opportunistic");
+	bool opportunistic = setting_is(group, "tls.mode", "opportunistic");
 
 	put_if_missing(group, "tls.verify", opportunistic ? "off" : "full");
 }
@@ -167,7 +158,7 @@ derive_verify(struct setting *group)
 static void
 derive_upstream(struct setting *upstream)
 {
-	const char *port = text_of(upstream, "port");
+	const char *port = setting_value(upstream, "port");
 	const char *mode = "starttls";
 
 	if (derive_is_local(upstream))
@@ -177,12 +168,13 @@ derive_upstream(struct setting *upstream)
 	put_if_missing(upstream, "tls.mode", mode);
 	derive_verify(upstream);
 
-	if (is(upstream, "transport", "lmtp"))
+	if (setting_is(upstream, "transport", "lmtp"))
 		put_if_missing(upstream, "port", "24");
 	else
 		put_if_missing(upstream, "port",
-		    is(upstream, "tls.mode", "implicit") ? "465" : "587");
-	put_if_missing(upstream, "tls.name", text_of(upstream, "host"));
+		    setting_is(upstream, "tls.mode", "implicit") ? "465"
+								 : "587");
+	put_if_missing(upstream, "tls.name", setting_value(upstream, "host"));
 }
 
 static const struct setting *
@@ -191,7 +183,7 @@ find_upstream(const struct setting *root, const char *name)
 	const struct setting *list = setting_find(root, "upstreams");
 
 	for (size_t i = 0; list != NULL && i < list->count; i++)
-		if (is(list->items[i], "name", name))
+		if (setting_is(list->items[i], "name", name))
 			return list->items[i];
 	return NULL;
 }
@@ -203,12 +195,13 @@ copy_tls(struct setting *etrn, const struct setting *upstream)
 {
 	static const char *const paths[] = {"tls.mode", "tls.verify", "tls.min",
 	    "tls.ca", "tls.certificate", "tls.key"};
-	const char *host = text_of(etrn, "host");
+	const char *host = setting_value(etrn, "host");
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		put_if_missing(etrn, paths[i], text_of(upstream, paths[i]));
-	if (is(upstream, "host", host))
-		host = text_of(upstream, "tls.name");
+		put_if_missing(
+		    etrn, paths[i], setting_value(upstream, paths[i]));
+	if (setting_is(upstream, "host", host))
+		host = setting_value(upstream, "tls.name");
 	put_if_missing(etrn, "tls.name", host);
 }
 
@@ -216,16 +209,16 @@ static void
 derive_etrn(struct setting *root, struct setting *etrn)
 {
 	const struct setting *upstream =
-	    find_upstream(root, text_of(etrn, "upstream"));
+	    find_upstream(root, setting_value(etrn, "upstream"));
 
 	if (upstream != NULL) {
 		copy_tls(etrn, upstream);
 		return;
 	}
 	put_if_missing(etrn, "tls.mode",
-	    is(etrn, "port", "465") ? "implicit" : "opportunistic");
+	    setting_is(etrn, "port", "465") ? "implicit" : "opportunistic");
 	derive_verify(etrn);
-	put_if_missing(etrn, "tls.name", text_of(etrn, "host"));
+	put_if_missing(etrn, "tls.name", setting_value(etrn, "host"));
 }
 
 /* ---- routes ---- */
@@ -248,8 +241,8 @@ static bool
 takes_everything(const struct setting *routes)
 {
 	for (size_t i = 0; routes != NULL && i < routes->count; i++)
-		if (text_of(routes->items[i], "recipient")[0] == '\0' &&
-		    text_of(routes->items[i], "sender")[0] == '\0')
+		if (setting_value(routes->items[i], "recipient")[0] == '\0' &&
+		    setting_value(routes->items[i], "sender")[0] == '\0')
 			return true;
 	return false;
 }
@@ -262,7 +255,7 @@ rest_of_upstreams(const struct setting *upstreams, const struct setting *routes,
 	struct setting *rest = NULL;
 
 	for (size_t i = 0; upstreams != NULL && i < upstreams->count; i++) {
-		const char *name = text_of(upstreams->items[i], "name");
+		const char *name = setting_value(upstreams->items[i], "name");
 
 		if (name[0] == '\0' || names_upstream(routes, name))
 			continue;

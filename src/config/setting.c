@@ -163,6 +163,18 @@ setting_text(const struct setting *group, const struct option_group *options,
 							  : option->fallback;
 }
 
+const char *
+setting_value(const struct setting *group, const char *path)
+{
+	return setting_text(group, group->group, path);
+}
+
+bool
+setting_is(const struct setting *group, const char *path, const char *text)
+{
+	return strcmp(setting_value(group, path), text) == 0;
+}
+
 /* ---- merging ---- */
 
 static const char *

@@ -61,6 +61,10 @@ struct setting *setting_find(const struct setting *group, const char *path);
 /* The text of a scalar found so, or its default. */
 const char *setting_text(const struct setting *group,
     const struct option_group *options, const char *path);
+/* The same in a group that is there, which knows its options. */
+const char *setting_value(const struct setting *group, const char *path);
+bool setting_is(
+    const struct setting *group, const char *path, const char *text);
 
 /*
  * Takes from: its scalars replace those of to, its lists are appended, groups
