@@ -75,6 +75,39 @@ append_mailq(struct listing *listing, const struct ledger_entry *entry,
 	free(recipients);
 }
 
+/* It is in the queue, whatever can be read of it; whose it is cannot be told.
+ */
+static void
+append_unread(struct listing *listing, const struct ledger_entry *entry,
+    const struct error *why, struct buffer *out)
+{
+	struct queue_id id = queue_id_of(entry->id);
+	struct mailq_recipient nobody = {"?", error_text(why)};
+	struct mailq_entry shown = {
+	    .id = id.text,
+	    .state = mailq_state_of(entry),
+	    .size_bytes = entry->size,
+	    .arrived_at = entry->arrived_at,
+	    .sender = "?",
+	    .recipients = &nobody,
+	    .recipient_count = 1,
+	};
+	struct json_writer json;
+
+	log_warning("%s: cannot be read: %s", id.text, error_text(why));
+	if (!listing->may_see_all)
+		return;
+	listing->left--;
+	if (listing->form == QUEUE_LISTING_MAILQ) {
+		mailq_text_entry(&listing->mailq, &shown, out);
+		return;
+	}
+	json_writer_init(&json, out);
+	json_writer_object(&json, NULL);
+	queue_view_write_unread(entry, why, &json);
+	json_writer_end_line(&json);
+}
+
 static void
 append_entry(struct listing *listing, const struct ledger_entry *entry,
     struct buffer *out)
@@ -83,8 +116,7 @@ append_entry(struct listing *listing, const struct ledger_entry *entry,
 	struct error error;
 
 	if (!queue_view_load(&listing->view, entry, &message, &error)) {
-		log_warning("%s: cannot be listed: %s",
-		    queue_id_of(entry->id).text, error_text(&error));
+		append_unread(listing, entry, &error, out);
 		return;
 	}
 	bool own = message->envelope.uid == listing->uid;

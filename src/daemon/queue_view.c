@@ -91,6 +91,19 @@ tried_upstream(const struct message *message)
 	return NULL;
 }
 
+/* What is known without its file. */
+static void
+write_entry(const struct ledger_entry *entry, const char *sender,
+    struct json_writer *json)
+{
+	json_writer_text(json, "queue_name", queue_name(entry));
+	json_writer_text(json, "queue_id", queue_id_of(entry->id).text);
+	json_writer_number(json, "arrival_time", entry->arrived_at / 1000);
+	json_writer_number(json, "message_size", (int64_t)entry->size);
+	json_writer_bool(json, "forced_expire", false);
+	json_writer_text(json, "sender", sender);
+}
+
 void
 queue_view_write(const struct queue_view *view,
     const struct ledger_entry *entry, const struct message *message,
@@ -98,13 +111,7 @@ queue_view_write(const struct queue_view *view,
 {
 	const struct envelope *envelope = &message->envelope;
 
-	json_writer_text(json, "queue_name", queue_name(entry));
-	json_writer_text(json, "queue_id", queue_id_of(entry->id).text);
-	json_writer_number(
-	    json, "arrival_time", message->envelope.arrived_at / 1000);
-	json_writer_number(json, "message_size", (int64_t)entry->size);
-	json_writer_bool(json, "forced_expire", false);
-	json_writer_text(json, "sender", envelope->sender);
+	write_entry(entry, envelope->sender, json);
 	write_recipients(json, view, entry, message);
 	json_writer_text(json, "state",
 	    queue_view_state_name((enum ledger_state)entry->state));
@@ -115,4 +122,17 @@ queue_view_write(const struct queue_view *view,
 	else
 		json_writer_number(json, "uid", envelope->uid);
 	json_writer_text(json, "route", tried_upstream(message));
+}
+
+void
+queue_view_write_unread(const struct ledger_entry *entry,
+    const struct error *why, struct json_writer *json)
+{
+	write_entry(entry, "", json);
+	json_writer_array(json, "recipients");
+	json_writer_end(json);
+	json_writer_text(json, "state",
+	    queue_view_state_name((enum ledger_state)entry->state));
+	json_writer_number(json, "attempts", entry->attempts);
+	json_writer_text(json, "error", error_text(why));
 }

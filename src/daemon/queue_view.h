@@ -35,3 +35,7 @@ const char *queue_view_delay_reason(const struct queue_view *view,
 void queue_view_write(const struct queue_view *view,
     const struct ledger_entry *entry, const struct message *message,
     struct json_writer *json);
+/* The same of one that could not be loaded: it has no recipients to show, and
+ * "error" says why. */
+void queue_view_write_unread(const struct ledger_entry *entry,
+    const struct error *why, struct json_writer *json);
