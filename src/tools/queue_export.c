@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/file.h>
+#include <sys/vfs.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -159,12 +161,33 @@ lock_folder(const struct queue_export *export, struct error *error)
 }
 
 static bool
+can_sync_at_once(int directory_fd)
+{
+	struct statfs facts;
+
+	if (fstatfs(directory_fd, &facts) != 0)
+		return false;
+	switch (facts.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
 open_folder(struct queue_export *export, struct error *error)
 {
 	export->directory_fd =
 	    open(export->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return (export->directory_fd >= 0 || make_folder(export, error)) &&
-	    lock_folder(export, error);
+	if ((export->directory_fd < 0 && !make_folder(export, error)) ||
+	    !lock_folder(export, error))
+		return false;
+	export->syncs_at_once = can_sync_at_once(export->directory_fd);
+	return true;
 }
 
 static void

@@ -20,6 +20,7 @@ struct queue_export_item {
 	struct message *message; /* owned */
 	bool was_there;
 	bool was_held;
+	bool is_named;
 	int code; /* EX_OK, or why not: error */
 	struct error error;
 };
@@ -38,6 +39,9 @@ struct queue_export {
 	 * may change code and error.  NULL: nothing is to be done. */
 	void (*end_fn)(
 	    struct queue_export *export, struct queue_export_item *item);
+	/* The folder's file system can make all files durable in one call;
+	 * others, in user space or far away, would only say so. */
+	bool syncs_at_once;
 	struct queue_export_item items[QUEUE_EXPORT_BATCH_MAX];
 	size_t item_count;
 	uint64_t item_bytes;

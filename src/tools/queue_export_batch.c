@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define BATCH_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
 #define QUIET_MS        1000 /* before the first word of progress, and between */
@@ -99,47 +100,83 @@ write_file(struct queue_export *export, struct queue_export_item *item,
 	return code;
 }
 
-/* Somebody may have put it there just now, and not synced it. */
 static void
-sync_present(struct queue_export *export, struct queue_export_item *item)
+fail_item(struct queue_export_item *item, const struct error *error)
 {
-	if (!export->words->remove ||
-	    queue_file_sync(export->directory_fd, item->message, &item->error))
+	if (item->code != EX_OK)
 		return;
-	item->was_there = false;
+	if (!item->was_there && !item->is_named)
+		queue_file_cancel(&item->file);
 	item->code = EX_CANTCREAT;
+	item->error = *error;
 }
 
 static void
-make_durable(struct queue_export *export, struct queue_export_item *item)
+fail_all(struct queue_export *export, const struct error *error)
 {
+	for (size_t i = 0; i < export->item_count; i++)
+		fail_item(&export->items[i], error);
+}
+
+/* One that was there may have been put there just now. */
+static void
+sync_item(struct queue_export *export, struct queue_export_item *item)
+{
+	struct error error;
+	bool is_ok = item->was_there
+	    ? queue_file_sync_present(
+		  export->directory_fd, item->message, &error)
+	    : queue_file_sync(&item->file, &error);
+
+	if (!is_ok)
+		fail_item(item, &error);
+}
+
+static void
+name_item(struct queue_export_item *item)
+{
+	struct error error;
+
 	if (item->was_there)
-		sync_present(export, item);
-	else if (!queue_file_end(&item->file, &item->error))
-		item->code = EX_CANTCREAT;
+		return;
+	item->is_named = queue_file_end(&item->file, &error);
+	if (item->is_named)
+		return;
+	item->code = EX_CANTCREAT;
+	item->error = error;
 }
 
 /* ---- all of them ---- */
 
-/* The names, too. */
 static void
-make_all_durable(struct queue_export *export)
+sync_items(struct queue_export *export)
 {
 	struct error error;
 
+	if (!export->syncs_at_once) {
+		for (size_t i = 0; i < export->item_count; i++) {
+			if (export->items[i].code == EX_OK)
+				sync_item(export, &export->items[i]);
+		}
+	} else if (syncfs(export->directory_fd) != 0) {
+		(void)error_system(&error, "sync");
+		fail_all(export, &error);
+	}
+}
+
+/* What they hold, then their names. */
+static void
+make_durable(struct queue_export *export)
+{
+	struct error error;
+
+	sync_items(export);
 	for (size_t i = 0; i < export->item_count; i++) {
 		if (export->items[i].code == EX_OK)
-			make_durable(export, &export->items[i]);
+			name_item(&export->items[i]);
 	}
-	if (file_sync_directory(export->directory_fd, &error))
-		return;
-	for (size_t i = 0; i < export->item_count; i++) {
-		struct queue_export_item *item = &export->items[i];
-		if (item->code == EX_OK) {
-			item->code = EX_CANTCREAT;
-			item->error = error;
-		}
-	}
+	if (!file_sync_directory(export->directory_fd, &error))
+		fail_all(export, &error);
 }
 
 /* A name that is taken is in nobody else's way. */
@@ -170,7 +207,7 @@ queue_export_settle(struct queue_export *export)
 
 	if (export->item_count == 0)
 		return true;
-	make_all_durable(export);
+	make_durable(export);
 	for (size_t i = 0; i < export->item_count; i++) {
 		goes_on = goes_on && !is_hopeless(&export->items[i]);
 		end_item(export, &export->items[i]);

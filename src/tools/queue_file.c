@@ -164,10 +164,15 @@ queue_file_seal(struct queue_file *file, struct error *error)
 }
 
 bool
+queue_file_sync(struct queue_file *file, struct error *error)
+{
+	return fdatasync(file->fd) == 0 || error_system(error, "fdatasync");
+}
+
+bool
 queue_file_end(struct queue_file *file, struct error *error)
 {
-	if ((fdatasync(file->fd) != 0 && !error_system(error, "fdatasync")) ||
-	    !give_name(file, error)) {
+	if (!give_name(file, error)) {
 		queue_file_cancel(file);
 		return false;
 	}
@@ -247,7 +252,7 @@ is_same(struct bytes bytes, const struct message *message)
 }
 
 bool
-queue_file_sync(
+queue_file_sync_present(
     int directory_fd, const struct message *message, struct error *error)
 {
 	struct queue_file_name name = queue_file_name_of(message);

@@ -40,9 +40,11 @@ bool queue_file_append(struct queue_file *file, struct bytes content,
  * it is over, and no trace is left.
  */
 bool queue_file_seal(struct queue_file *file, struct error *error) MUST_USE;
+/* Make the sealed file durable; else its whole file system is synced. */
+bool queue_file_sync(struct queue_file *file, struct error *error) MUST_USE;
 /*
- * Give the sealed file its name; in any case it is over then.  The file is
- * durable, its name is when the directory has been synced.
+ * Give the durable file its name; in any case it is over then.  The name is
+ * durable when the directory has been synced.
  *
  * ERROR_SYSTEM with EEXIST: there is one of that name.
  */
@@ -53,7 +55,7 @@ void queue_file_cancel(struct queue_file *file);
 /* Whether the file is there already, whole, and of the same message. */
 bool queue_file_is_there(int directory_fd, const struct message *message);
 /* Make that file durable; its name is when the directory has been synced. */
-bool queue_file_sync(int directory_fd, const struct message *message,
+bool queue_file_sync_present(int directory_fd, const struct message *message,
     struct error *error) MUST_USE;
 /* Whether content is what check was made of, for the message id. */
 bool queue_file_content_is(struct bytes content, uint64_t id, uint64_t check);

@@ -70,7 +70,8 @@ write_file(struct scene *scene, struct bytes content, struct error *error)
 		return false;
 	cr_assert(queue_file_append(&file, bytes_first(content, 3), error));
 	cr_assert(queue_file_append(&file, bytes_from(content, 3), error));
-	return queue_file_seal(&file, error) && queue_file_end(&file, error);
+	return queue_file_seal(&file, error) && queue_file_sync(&file, error) &&
+	    queue_file_end(&file, error);
 }
 
 static size_t
