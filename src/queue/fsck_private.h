@@ -47,3 +47,6 @@ void fsck_facts_end(struct fsck_facts *facts);
 /* Walk over all segments: fills segments, ledger, units, and their findings. */
 bool fsck_walk(struct fsck *fsck, const struct fsck_options *options,
     struct fsck_meter *meter, struct error *error) MUST_USE;
+/* Look through the folders: fills orphans, kept, and findings.  After the walk.
+ */
+bool fsck_folders(struct fsck *fsck, struct error *error) MUST_USE;
