@@ -171,3 +171,88 @@ Test(unread, and_what_cannot_be_kept_stays)
 	free(data);
 	world_clear(&world);
 }
+
+/* ---- segments that are not read whole ---- */
+
+/* An older one, whose middle cannot be read, after all else has ended. */
+static void
+leave_unread(struct world *world)
+{
+	start(world, "a9 a9 a2");
+	struct place place = place_of(world, 1004);
+	fake_disk_spoil(world->fake, FIRST, place.offset + 1, 1);
+	restart(world);
+	cr_assert_gt(world->problems, 0);
+	cr_assert_lt(world_size(world), 20);
+	while (world_size(world) > 0)
+		cr_assert(world_step(world, "x"));
+	cr_assert(world_run(world, "a9 a9 d"), "%s", error_text(&world->error));
+}
+
+static size_t
+names_with(const struct world *world, const char *folder, const char *part)
+{
+	char *names = fake_disk_names(world->fake, folder);
+	size_t count = 0;
+
+	for (const char *at = names; (at = strstr(at, part)) != NULL; at++)
+		count++;
+	free(names);
+	return count;
+}
+
+Test(unread, segment_waits_for_another_start)
+{
+	struct world world;
+
+	leave_unread(&world);
+	cr_expect_eq(names_with(&world, "queue", "0000000000000001.log"), 1);
+	fake_disk_spoil(world.fake, FIRST, 0, 0);
+	restart(&world);
+	expect_kept(&world, "it can be read again");
+	cr_assert(world_run(&world, "x d x d a2"));
+	restart(&world);
+	cr_expect_eq(names_with(&world, "queue", "0000000000000001.log"), 0);
+	expect_kept(&world, "it is gone");
+	world_clear(&world);
+}
+
+Test(unread, segment_goes_to_corrupt_as_a_whole_the_next_time)
+{
+	struct world world;
+
+	leave_unread(&world);
+	restart(&world);
+	cr_expect_eq(world.problems, 0, "it was told: %s", world.problem);
+	cr_assert(world_run(&world, "x d x d a2"));
+	cr_expect_eq(names_with(&world, "queue", "0000000000000001.log"), 0);
+	cr_expect_eq(
+	    names_with(&world, "queue/corrupt", "0000000000000001.log."), 1);
+	restart(&world);
+	cr_expect_eq(world.problems, 0, "%s", world.problem);
+	world_clear(&world);
+}
+
+/* With a summary nobody need read it, and a message waits for its disk. */
+Test(unread, content_waits_where_there_is_a_summary)
+{
+	struct world world;
+	struct message *message;
+	struct error error;
+
+	start(&world, "a9 a9 a2");
+	fsck_scene_summarize(&world);
+	struct place place = place_of(&world, 1004);
+	fake_disk_spoil(world.fake, FIRST, place.offset + place.len + 1, 1);
+	restart(&world);
+	cr_expect_eq(world.problems, 0, "%s", world.problem);
+	cr_expect_eq(world_size(&world), 20);
+	struct segment_message where =
+	    ledger_where(world.ledger, ledger_find(world.ledger, 1004));
+	cr_expect_not(segment_load(fake_disk_face(world.fake),
+	    journal_large_fd(world.journal), &where, &message, &error));
+	cr_expect_eq(error.kind, ERROR_SYSTEM, "it is not said to be damaged");
+	fake_disk_spoil(world.fake, FIRST, 0, 0);
+	expect_kept(&world, "read again");
+	world_clear(&world);
+}
