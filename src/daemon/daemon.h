@@ -26,7 +26,9 @@ enum daemon_end {
  */
 bool daemon_new(const struct config *config, struct service_sockets *sockets,
     struct daemon **out_daemon, struct error *error) MUST_USE;
-/* Until a signal ends it. Says READY, STATUS and STOPPING on its way. */
+/* Until a signal ends it. Says READY, STATUS and STOPPING on its way.  The
+ * signals that end or reload are blocked afterwards: one that comes then is for
+ * the next life. */
 enum daemon_end daemon_run(struct daemon *daemon);
 /*
  * Everything that was accepted is on disk; threads are ended, unless a worker

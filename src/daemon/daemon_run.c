@@ -329,12 +329,46 @@ on_watchdog(void *ctx)
 
 /* ---- the loop ---- */
 
+static const int signals[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+/* What comes while nobody listens waits until somebody does, over a
+ * re-execution, too. */
+static void
+hold_signals(bool hold)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set); /* cannot fail, */
+	for (size_t i = 0; i < DAEMON_SIGNALS; i++)
+		(void)sigaddset(&set, signals[i]); /* nor this, */
+	(void)sigprocmask(
+	    hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL); /* nor this */
+}
+
+static void
+on_last_turn(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	loop_stop(daemon->loop);
+}
+
+/* A turn more, without waiting, for a signal that was caught behind the last
+ * one: who asked for an end gets it, though a reload was under way. */
+static void
+listen_once_more(struct daemon *daemon)
+{
+	struct loop_task last;
+
+	hold_signals(true);
+	loop_task_init(&last, on_last_turn, daemon);
+	loop_later(daemon->loop, &last);
+	loop_run(daemon->loop);
+}
+
 void
 daemon_make_loop(struct daemon *daemon)
 {
-	static const int signals[DAEMON_SIGNALS] = {
-	    SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-
 	daemon->loop = loop_new();
 	for (size_t i = 0; i < DAEMON_SIGNALS; i++)
 		daemon->signals[i] = loop_watch_signal(
@@ -367,6 +401,8 @@ daemon_run(struct daemon *daemon)
 	on_watchdog(daemon);
 	(void)service_notify("READY=1");
 	daemon_pump(daemon);
+	hold_signals(false);
 	loop_run(daemon->loop);
+	listen_once_more(daemon);
 	return daemon->end;
 }

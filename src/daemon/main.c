@@ -168,19 +168,16 @@ program_path(const char *name)
 	return len > 0 ? path : name;
 }
 
-/*
- * A hang-up that comes while nobody listens for it, before or between two lives
- * of the process, waits until somebody does; else it would kill.
- */
+/* A hang-up that comes while nobody listens for it yet waits until somebody
+ * does; else it would kill.  daemon_run() lets it come. */
 static void
-hold_hangups(bool hold)
+hold_hangups(void)
 {
 	sigset_t hangup;
 
-	(void)sigemptyset(&hangup);       /* cannot fail, */
-	(void)sigaddset(&hangup, SIGHUP); /* nor this, */
-	(void)sigprocmask(
-	    hold ? SIG_BLOCK : SIG_UNBLOCK, &hangup, NULL); /* nor this */
+	(void)sigemptyset(&hangup);                  /* cannot fail, */
+	(void)sigaddset(&hangup, SIGHUP);            /* nor this, */
+	(void)sigprocmask(SIG_BLOCK, &hangup, NULL); /* nor this */
 }
 
 static int
@@ -211,9 +208,7 @@ run(const struct config *config, const char *program, char **argv)
 		return error.kind == ERROR_CONFIG ? EX_CONFIG : EX_OSERR;
 	}
 	log_info("postriderd %s is ready", VERSION_TEXT);
-	hold_hangups(false);
 	enum daemon_end end = daemon_run(daemon);
-	hold_hangups(true);
 	sockets.count = 0;
 	daemon_free(daemon, end == DAEMON_REEXEC ? &sockets : NULL);
 	switch (end) {
@@ -231,7 +226,7 @@ run(const struct config *config, const char *program, char **argv)
 int
 main(int argc, char **argv)
 {
-	hold_hangups(true);
+	hold_hangups();
 	const char *program = program_path(argv[0]);
 	struct arguments arguments = read_arguments(argc, argv);
 	struct config *config = load_config(&arguments);

@@ -138,6 +138,7 @@ be_daemon(const struct config *config)
 		return 99;
 	}
 	enum daemon_end how = daemon_run(daemon);
+	(void)raise(SIGTERM); /* waits for the next life; else it kills */
 	sockets.count = 0;
 	daemon_free(daemon, how == DAEMON_REEXEC ? &sockets : NULL);
 	return (int)how + 16 * (int)sockets.count;
