@@ -208,7 +208,7 @@ content_more(struct buffer *out, void *ctx)
 {
 	struct content_stream *stream = ctx;
 	struct error error;
-	bool has_more;
+	bool has_more = false;
 
 	if (!append_piece(stream, out, &has_more, &error)) {
 		log_warning("%s: its content is shown in part only: %s",

@@ -51,14 +51,16 @@ seconds_of(const ASN1_TIME *at)
 
 /* ---- would we believe it? ---- */
 
-static void
+/* False: name is neither an address nor a host. */
+static bool
 expect(X509_STORE_CTX *verification, const char *name)
 {
 	X509_VERIFY_PARAM *wanted = X509_STORE_CTX_get0_param(verification);
 
-	(void)X509_VERIFY_PARAM_set_purpose(wanted, X509_PURPOSE_SSL_SERVER);
-	if (name != NULL && !tls_context_expect_name(wanted, name, true))
-		(void)tls_context_expect_name(wanted, name, false);
+	return X509_VERIFY_PARAM_set_purpose(wanted, X509_PURPOSE_SSL_SERVER) ==
+	    1 &&
+	    (name == NULL || tls_context_expect_name(wanted, name, true) ||
+		tls_context_expect_name(wanted, name, false));
 }
 
 /* Append why not; nothing where it is good. */
@@ -73,8 +75,10 @@ append_problem(
 		SSL_get0_peer_certificate(ssl),
 		SSL_get_peer_cert_chain(ssl)) != 1)
 		abort(); /* out of memory */
-	expect(verification, name);
-	if (X509_verify_cert(verification) != 1)
+	if (!expect(verification, name))
+		buffer_printf(
+		    problem, "no certificate can be for \"%s\"", name);
+	else if (X509_verify_cert(verification) != 1)
 		tls_error_of_certificate(problem, verification, name);
 	X509_STORE_CTX_free(verification);
 }
