@@ -16,6 +16,9 @@
 #define WRITE_LEN ((size_t)1024 * 1024)
 /* No summaries are written where there is room for less than so many. */
 #define SPARE_SEGMENTS 2
+/* Ids that may have been given out in what could not be read: far more than fit
+ * there, though where the clock gives them, too, not more than an hour's. */
+#define UNREAD_IDS ((uint64_t)1 << 32)
 /* Places in a segment have 32 bits. */
 #define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
 
@@ -198,6 +201,8 @@ recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
 		if (!replay_shelf(
 			&journal->shelf, fact_fn, ctx, report, &end, error))
 			return false;
+		if (end.unread_end > 0)
+			report->highest_id += UNREAD_IDS;
 		journal->highest_id = report->highest_id;
 		return trim(journal, &end, error);
 	}

@@ -82,6 +82,8 @@ Test(unread, is_there_again_when_it_can_be_read)
 			restart(&world);
 			cr_expect_lt(world_size(&world), 9, "%s", rows[i].name);
 			cr_expect_gt(world.problems, 0, "%s", rows[i].name);
+			cr_expect_geq(world.report.highest_id, 1008,
+			    "%s: its id is not given again", rows[i].name);
 			cr_assert(world_run(&world, meanwhile[m]), "%s: %s",
 			    rows[i].name, error_text(&world.error));
 			fake_disk_spoil(world.fake, FIRST, 0, 0);
