@@ -34,7 +34,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
-	bool had_problems; /* at the replay */
+	bool had_problems; /* at the replay, or at one before */
 	bool has_unread;   /* segments that could not be read whole */
 	uint64_t free_bytes;
 	uint64_t next_unit;
@@ -243,7 +243,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	}
 	report.damaged += sink.count;
 	report.problems += sink.count;
-	journal->had_problems = report.problems > 0;
+	journal->had_problems = report.problems + report.damaged_before > 0;
 	journal->has_unread = report.unread_segments > 0;
 	summaries_remove_orphans(&journal->summaries);
 	make_reserve(journal);

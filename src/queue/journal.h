@@ -100,7 +100,8 @@ typedef bool (*journal_is_live_fn)(uint64_t id, void *ctx);
 /*
  * Remove the files in large/ that belong to no live message: after a replay,
  * before intake begins.  Where the replay had problems, the messages they
- * belong to may have been damaged; then they are put into corrupt/.
+ * belong to may have been damaged; then they are put into corrupt/, or, on a
+ * full disk, left where they are.
  */
 bool journal_remove_orphans(struct journal *journal,
     journal_is_live_fn is_live_fn, void *ctx, size_t *out_removed,

@@ -89,14 +89,18 @@ note_orphan(const char *name, void *ctx)
 
 static bool
 remove_orphan(const struct disk *disk, int directory_fd,
-    const struct quarantine *quarantine, uint64_t id, struct error *error)
+    const struct quarantine *quarantine, uint64_t id, bool *out_is_removed,
+    struct error *error)
 {
 	struct queue_id name = queue_id_of(id);
 
 	if (quarantine == NULL)
-		return large_remove(disk, directory_fd, id, error);
-	return quarantine_take(
+		return *out_is_removed =
+			   large_remove(disk, directory_fd, id, error);
+	*out_is_removed = quarantine_take(
 	    quarantine, directory_fd, name.text, name.text, error);
+	/* It is in nobody's way where it is. */
+	return *out_is_removed || disk_is_full(error);
 }
 
 bool
@@ -106,14 +110,18 @@ large_remove_orphans(const struct disk *disk, int directory_fd,
 {
 	struct orphan_search search = {.is_live_fn = is_live_fn, .ctx = ctx};
 	bool is_ok = true;
+	size_t removed = 0;
 
 	if (disk->list(disk->ctx, directory_fd, note_orphan, &search) != 0)
 		is_ok = error_system(error, "list large/");
-	for (size_t i = 0; is_ok && i < search.count; i++)
-		is_ok = remove_orphan(
-		    disk, directory_fd, quarantine, search.ids[i], error);
+	for (size_t i = 0; is_ok && i < search.count; i++) {
+		bool is_removed;
+		is_ok = remove_orphan(disk, directory_fd, quarantine,
+		    search.ids[i], &is_removed, error);
+		removed += is_removed;
+	}
 	free(search.ids);
 	if (is_ok)
-		*out_removed = search.count;
+		*out_removed = removed;
 	return is_ok;
 }

@@ -27,7 +27,8 @@ bool large_remove(const struct disk *disk, int directory_fd, uint64_t id,
     struct error *error) MUST_USE;
 /*
  * Remove those of no live message, or, where quarantine is not NULL, put them
- * there.  Files that are not named by an id stay.
+ * there; where there is no room for that they stay.  So do files that are not
+ * named by an id.
  */
 bool large_remove_orphans(const struct disk *disk, int directory_fd,
     const struct quarantine *quarantine, large_is_live_fn is_live_fn, void *ctx,

@@ -458,6 +458,61 @@ Test(journal, keeps_the_large_body_of_a_damaged_message)
 	world_clear(&world);
 }
 
+/* The body of a message in that folder; for the caller to free. */
+static char *
+large_path(const char *folder, uint64_t id)
+{
+	return memory_format("queue/%s/%s", folder, queue_id_of(id).text);
+}
+
+/* The start that told of the damage may have died before it came to this. */
+Test(journal, keeps_the_large_body_of_what_was_damaged_before)
+{
+	struct world world;
+	char *large = large_path("large", 1000);
+	char *kept = large_path("corrupt", 1000);
+
+	start(&world, "l a2");
+	struct place place =
+	    ledger_where(world.ledger, ledger_find(world.ledger, 1000)).place;
+	world_stop(&world);
+	struct bytes body = copy_of(&world, large);
+	flip(&world, FIRST, place.offset + 70, 4);
+	restart(&world);
+	put(&world, large, body);
+	cr_assert(fake_disk_remove(world.fake, kept));
+	restart(&world);
+	cr_expect_eq(world.problems, 0, "it was told: %s", world.problem);
+	cr_expect_not_null(fake_disk_get(world.fake, kept).data);
+	free(large);
+	free(kept);
+	world_clear(&world);
+}
+
+/* A disk without a block for another name: a torn end, an upload that was under
+ * way, a segment without a header. */
+Test(journal, starts_where_nothing_can_be_put_aside)
+{
+	struct world world;
+	char *large = large_path("large", 5000);
+
+	start(&world, "a5");
+	world_stop(&world);
+	struct bytes content = copy_of(&world, FIRST);
+	put(&world, FIRST, bytes_first(content, content.len - 200));
+	fake_disk_put(world.fake, large, BYTES("half of it"));
+	fake_disk_break(world.fake, "rename", ENOSPC);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 4);
+	cr_expect_not_null(fake_disk_get(world.fake, large).data);
+	fake_disk_break(world.fake, "", 0);
+	restart(&world);
+	cr_expect_eq(world_size(&world), 4);
+	cr_expect_null(fake_disk_get(world.fake, large).data);
+	free(large);
+	world_clear(&world);
+}
+
 /* ---- commits that fail ---- */
 
 static bool
