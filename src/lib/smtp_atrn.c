@@ -156,6 +156,7 @@ begin_closing(struct smtp *session, struct bytes why)
 	struct smtp_atrn *atrn = session->atrn;
 	char *text = memory_copy(why);
 
+	atrn->is_waiting = false; /* nobody hears the answer */
 	atrn->close_deadline = smtp_link_now(session) + CLOSE_MAX_MS;
 	if (bytes_is(why, "QUIT"))
 		atrn->err = SMTP_OK;
@@ -188,15 +189,15 @@ hear(struct smtp *session, const struct smtp_server_event *event)
 		take_end(session);
 		return;
 	case SMTP_SERVER_RESET:
+	case SMTP_SERVER_HELLO: /* ends a transaction, too */
 		drop_message(atrn);
 		return;
 	case SMTP_SERVER_CLOSE:
 		begin_closing(session, event->text);
 		return;
-	case SMTP_SERVER_HELLO:
 	case SMTP_SERVER_ETRN:
 	case SMTP_SERVER_START_TLS:
-		return; /* the last two are not offered */
+		return; /* not offered */
 	}
 }
 
@@ -261,6 +262,7 @@ smtp_atrn_ended(struct smtp *session, const struct error *error)
 	struct smtp_atrn *atrn = session->atrn;
 
 	atrn->has_ended = true;
+	atrn->is_waiting = false;
 	if (atrn->close_deadline == 0)
 		fail(atrn, SMTP_E_DISCONNECTED, error_text(error));
 }

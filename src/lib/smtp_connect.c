@@ -449,6 +449,10 @@ smtp_connected(const struct smtp *s)
 void
 smtp_close(struct smtp *s)
 {
+	/* Called by a function of the caller's: what asked it goes first. */
+	s->is_close_due = s->is_pumping;
+	if (s->is_close_due)
+		return;
 	smtp_call_drop(s);
 	smtp_link_close(s);
 }

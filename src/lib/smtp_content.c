@@ -116,8 +116,13 @@ read_function(struct smtp_content *content, struct bytes *out_stretch,
 		return error_set(error, ERROR_DATA,
 		    "the message has a line of more than 998 octets, and "
 		    "SMTP_SEND_LONG was not said");
-	return !content->is_kept ||
-	    smtp_spool_append(&content->spool, *out_stretch, error);
+	if (content->is_kept &&
+	    !smtp_spool_append(&content->spool, *out_stretch, error)) {
+		/* Who gets it now does not need the file. */
+		smtp_spool_clear(&content->spool);
+		content->is_kept = false;
+	}
+	return true;
 }
 
 /* What was read before. */

@@ -205,13 +205,14 @@ give_content(struct smtp *session)
 	bool last = false;
 	struct error error;
 
-	if (smtp_content_next(&session->content, &stretch, &last, &error))
+	if (smtp_content_next(&session->content, &stretch, &last, &error)) {
 		smtp_client_content(
 		    session->client, stretch, last, smtp_link_now(session));
-	else
-		fail_core(session,
-		    error.kind == ERROR_DATA ? SMTP_E_INVAL : SMTP_E_OS,
-		    SMTP_PHASE_CONTENT, error_text(&error));
+		return;
+	}
+	session->number = error.number;
+	fail_core(session, error.kind == ERROR_DATA ? SMTP_E_INVAL : SMTP_E_OS,
+	    SMTP_PHASE_CONTENT, error_text(&error));
 }
 
 static void
@@ -344,7 +345,7 @@ is_finished(const struct smtp *session)
 static void
 take_steps(struct smtp *session)
 {
-	while (session->then != NULL) {
+	while (session->then != NULL && !session->is_close_due) {
 		if (is_finished(session))
 			finish_step(session);
 		else if (!is_open(session) || !advance(session))
@@ -371,6 +372,22 @@ set_deadline(struct smtp *session)
 	}
 }
 
+/* In the middle of a call, from within a function of the caller's; only a
+ * blocking one is still waited for. */
+static void
+close_now(struct smtp *session)
+{
+	const bool is_waited_for = session->is_busy && !session->is_foreign;
+
+	session->is_close_due = false;
+	smtp_close(session);
+	if (!is_waited_for)
+		return;
+	session->result = smtp_last_fail(session, SMTP_E_DISCONNECTED,
+	    session->stage, "closed by the caller");
+	loop_stop(session->loop);
+}
+
 void
 smtp_link_pump(struct smtp *session)
 {
@@ -381,14 +398,16 @@ smtp_link_pump(struct smtp *session)
 	session->is_pumping = true;
 	while (has_left) {
 		take_steps(session);
-		if (!is_open(session))
+		if (!is_open(session) || session->is_close_due)
 			break;
 		const size_t before = conn_output(session->conn)->len;
 		conn_flush(session->conn);
 		has_left = conn_output(session->conn)->len < before;
 	}
 	session->is_pumping = false;
-	if (session->conn != NULL)
+	if (session->is_close_due)
+		close_now(session);
+	else if (session->conn != NULL)
 		set_deadline(session);
 }
 

@@ -45,6 +45,7 @@ convert(struct smtp *session, bool may_be_8bit)
 	case SMTP_CONTENT_UNREADABLE:
 		break;
 	}
+	session->number = error.number;
 	smtp_call_end(session,
 	    smtp_last_fail(
 		session, SMTP_E_OS, SMTP_S_BODY, error_text(&error)));

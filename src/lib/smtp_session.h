@@ -152,6 +152,7 @@ struct smtp {
 	bool is_first; /* the handshake comes before the greeting */
 	bool is_over;  /* the core said so */
 	bool is_pumping;
+	bool is_close_due; /* once it is over */
 	bool wants_220;
 	struct conn *conn;
 	struct smtp_client *client;

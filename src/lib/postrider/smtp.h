@@ -57,7 +57,7 @@ typedef enum smtp_err {
 	/* CR, LF or NUL in a command, a bad argument, a call at a wrong time */
 	SMTP_E_INVAL = -12,
 	SMTP_E_ENCODING = -13, /* not ASCII without SMTPUTF8 */
-	SMTP_E_OS = -14,       /* see smtp_last_errno() */
+	SMTP_E_OS = -14,       /* see smtp_last_errno(); 0: a smtp_read_fn's */
 	SMTP_E_RESOLVE = -15,
 	SMTP_E_TLS = -16,
 	SMTP_E_TIMEOUT = -17,
@@ -209,14 +209,18 @@ int smtp_attach_fd(smtp *s, int fd);
 /* -1: not connected. */
 int smtp_fd(const smtp *s);
 int smtp_connected(const smtp *s);
-/* Silently, without QUIT; what EHLO said stays known. */
+/*
+ * Silently, without QUIT; what EHLO said stays known.  From within a function
+ * of the caller's that a call asks (of smtp_taker, a smtp_read_fn or
+ * smtp_auth_fn) it happens when that returns, and a blocking call fails with
+ * SMTP_E_DISCONNECTED; smtp_free() has no place there.
+ */
 void smtp_close(smtp *s);
 /* QUIT, then close; what EHLO said is forgotten.  As smtplib's "with" ends: a
  * reply other than 221 is for smtp_last_code() to tell. */
 int smtp_quit(smtp *s);
-/*
- * Give up what an asynchronous call is about and close; its fn is not called.
- */
+/* The same as smtp_close(): what an asynchronous call is about is given up, and
+ * its fn is not called. */
 void smtp_cancel(smtp *s);
 
 /* ---- commands ---- */
