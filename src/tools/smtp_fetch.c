@@ -6,6 +6,7 @@
 #include "delivery/maildir.h"
 #include "tools/smtp_exit.h"
 #include "tools/smtp_letter.h"
+#include "tools/smtp_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,23 +80,40 @@ code_of(const struct fetch *fetch, int err)
 	return err == SMTP_OK ? smtp_last_code(fetch->relay) : 451;
 }
 
+/* "SIZE=9 SMTPUTF8", word by word. */
+static struct smtp_list
+options_of(const char *params)
+{
+	struct bytes rest = bytes_of(params);
+	struct smtp_list options = {0};
+
+	while (rest.len > 0)
+		smtp_list_add(&options, bytes_cut(&rest, ' '));
+	return options;
+}
+
 static int
 relay_mail(void *arg, const char *from, const char *params)
 {
 	struct fetch *fetch = arg;
-	const char *const options[] = {params[0] != '\0' ? params : NULL, NULL};
+	struct smtp_list options = options_of(params);
 
 	begin_letter(fetch, from);
-	return code_of(fetch, smtp_mail(fetch->relay, from, options));
+	const int code = code_of(
+	    fetch, smtp_mail(fetch->relay, from, smtp_list_get(&options)));
+	smtp_list_clear(&options);
+	return code;
 }
 
 static int
 relay_rcpt(void *arg, const char *to, const char *params)
 {
 	struct fetch *fetch = arg;
-	const char *const options[] = {params[0] != '\0' ? params : NULL, NULL};
-	const int code = code_of(fetch, smtp_rcpt(fetch->relay, to, options));
+	struct smtp_list options = options_of(params);
+	const int code = code_of(
+	    fetch, smtp_rcpt(fetch->relay, to, smtp_list_get(&options)));
 
+	smtp_list_clear(&options);
 	fetch->recipients += code / 100 == 2;
 	return code;
 }
@@ -109,6 +127,9 @@ relay_end(void *arg)
 		fetch->content.len, 1));
 
 	tell(fetch, code);
+	/* Refused before its content, it would stand in the next one's way. */
+	if (code / 100 != 2)
+		(void)smtp_rset(fetch->relay);
 	return code;
 }
 
