@@ -103,3 +103,42 @@ Test(facts, tell_whom_a_certificate_is_for_and_why_it_is_not_believed)
 		tls_authority_free(authority);
 	}
 }
+
+/* Whatever a certificate holds, what is told of it is one printable line. */
+Test(facts, of_hostile_names_are_printable)
+{
+	static const struct tls_authority_order orders[] = {
+	    {"x", "a\0b\x1b[2J\r\n\x7f", .from_days = -1, .to_days = 9,
+		.raw_name_len = 10},
+	    {"m\0x\x1b[2J\r\n\x7f", "IP:127.0.0.1", .from_days = -1,
+		.to_days = 9, .common_name_len = 10},
+	};
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct tls_authority *authority = tls_authority_new();
+		const struct smtp_options options = {.tls = SMTP_TLS_MAY};
+		const struct script_options where = {
+		    .certificate = tls_authority_issue(authority, &orders[i])};
+		struct library_scene scene;
+		smtp_tls_facts facts;
+
+		library_scene_begin(&scene, SCRIPT, &options, &where);
+		cr_assert_eq(smtp_connect(scene.session,
+				 script_server_host(scene.server), NULL),
+		    SMTP_OK);
+		cr_assert_eq(smtp_starttls(scene.session, NULL, NULL), SMTP_OK);
+		cr_assert_eq(smtp_tls_info(scene.session, &facts), SMTP_OK);
+		const char *const texts[] = {
+		    facts.subject, facts.issuer, facts.names, facts.problem};
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+			for (const char *p = texts[j]; *p != '\0'; p++)
+				cr_expect(*p >= ' ' && *p <= '~', "%zu %zu: %d",
+				    i, j, *p);
+		cr_expect_str_not_empty(facts.subject);
+		cr_expect_str_not_empty(facts.names);
+		cr_expect_not(facts.trusted);
+		cr_expect_eq(smtp_quit(scene.session), SMTP_OK);
+		library_scene_clear(&scene);
+		tls_authority_free(authority);
+	}
+}
