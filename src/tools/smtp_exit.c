@@ -81,7 +81,8 @@ static const struct row {
     {SMTP_E_AUTH, ANYWHERE, 0, "check the user and the password"},
     {SMTP_E_NOTSUPP, ANYWHERE, EX_UNAVAILABLE, ""},
     {SMTP_E_INVAL, ANYWHERE, EX_USAGE, ""},
-    {SMTP_E_ENCODING, ANYWHERE, EX_USAGE, ""},
+    {SMTP_E_ENCODING, ANYWHERE, EX_UNAVAILABLE,
+	"only a server that offers SMTPUTF8 takes it"},
 };
 
 static const struct row *

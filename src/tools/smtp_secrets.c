@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,10 @@ smtp_secrets_forget(char *text)
 
 /* ---- a terminal ---- */
 
-/* Up to the line's end, octet by octet: what follows is another's. */
+/* Up to the line's end, octet by octet: what follows is another's. ERROR_CLOSED
+ * where interrupt stands in it. */
 static bool
-read_line(int fd, struct buffer *line, struct error *error)
+read_line(int fd, char interrupt, struct buffer *line, struct error *error)
 {
 	for (;;) {
 		char c = '\0';
@@ -37,6 +39,8 @@ read_line(int fd, struct buffer *line, struct error *error)
 			return error_system(error, "read the password");
 		if (len == 0 || c == '\n')
 			return true;
+		if (c == interrupt)
+			return error_set(error, ERROR_CLOSED, "interrupted");
 		buffer_append_char(line, c);
 		if (line->overflowed)
 			return error_set(
@@ -55,6 +59,19 @@ take_line(struct buffer *line)
 	return copy;
 }
 
+/* Unseen.  Ctrl-C ends a line as any other octet would that is said to, so that
+ * nobody ends us while the terminal has no echo. */
+static struct termios
+unseen_of(const struct termios *seen)
+{
+	struct termios unseen = *seen;
+
+	unseen.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+	unseen.c_lflag |= ECHONL;
+	unseen.c_cc[VEOL] = seen->c_cc[VINTR];
+	return unseen;
+}
+
 char *
 smtp_secrets_ask(const char *prompt)
 {
@@ -68,16 +85,17 @@ smtp_secrets_ask(const char *prompt)
 			(void)close(fd);
 		return NULL;
 	}
-	struct termios unseen = seen;
-	unseen.c_lflag &= ~(tcflag_t)ECHO;
-	unseen.c_lflag |= ECHONL;
+	const struct termios unseen = unseen_of(&seen);
 	/* Unseen first: who is asked may type at once. */
 	(void)tcsetattr(fd, TCSAFLUSH, &unseen);
 	(void)dprintf(fd, "%s: ", prompt);
 	buffer_init(&line, SECRET_MAX);
-	const bool is_read = read_line(fd, &line, &error);
+	const bool is_read =
+	    read_line(fd, (char)seen.c_cc[VINTR], &line, &error);
 	(void)tcsetattr(fd, TCSAFLUSH, &seen);
 	(void)close(fd);
+	if (!is_read && error.kind == ERROR_CLOSED)
+		(void)raise(SIGINT); /* which ends us, as it would have */
 	char *text = take_line(&line);
 	if (is_read)
 		return text;
@@ -123,7 +141,7 @@ read_descriptor(int fd, char **out_password, struct error *error)
 	struct buffer line;
 
 	buffer_init(&line, SECRET_MAX);
-	if (!read_line(fd, &line, error)) {
+	if (!read_line(fd, '\n', &line, error)) {
 		buffer_clear_secret(&line);
 		return error_context(error, "--pass-fd %d", fd);
 	}

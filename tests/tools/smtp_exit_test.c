@@ -40,7 +40,7 @@ Test(smtp_exit, maps_every_failure)
 	    {{SMTP_E_DATA, SMTP_S_DOT, 554}, 69},
 	    {{SMTP_E_DATA, SMTP_S_DATA, 250}, 76},
 	    {{SMTP_E_INVAL, SMTP_S_MAIL, -1}, 64},
-	    {{SMTP_E_ENCODING, SMTP_S_RCPT, -1}, 64},
+	    {{SMTP_E_ENCODING, SMTP_S_RCPT, -1}, 69},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
