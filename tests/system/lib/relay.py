@@ -210,13 +210,13 @@ class Relay:
         program = box.program("sendmail")
         if uid is not None:
             options.update(user=uid, group=uid, extra_groups=[])
-            program = self._program_for_all(program)
+            program = self.program_for_all(program)
         return subprocess.run(
             [name, *arguments], executable=program, input=input,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self.environment(**environment), timeout=60, **options)
 
-    def _program_for_all(self, program):
+    def program_for_all(self, program):
         """A copy where every user may go: the build may lie in a home."""
         copy = self.path(os.path.basename(program))
         if not os.path.exists(copy):
