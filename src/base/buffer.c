@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY ((size_t)64)
+#define FIRST_CAPACITY ((size_t)256)
 /* Secrets (passwords, tokens) are shorter than this. */
 #define SECRET_SIZE_MAX ((size_t)4096)
 
@@ -39,9 +39,9 @@ next_capacity(const struct buffer *buffer, size_t needed)
 }
 
 /*
- * To capacity octets, the bytes at the front.  A small buffer may hold a
- * secret, so what it leaves behind is overwritten; a large one is moved by
- * realloc, which need not copy.
+ * To capacity octets, the bytes at the front; nobody reads behind them, so they
+ * are not zeroed.  A small buffer may hold a secret, so what it leaves behind
+ * is overwritten; a large one is moved by realloc, which need not copy.
  */
 static void
 resize(struct buffer *buffer, size_t capacity)
@@ -50,7 +50,7 @@ resize(struct buffer *buffer, size_t capacity)
 		move_to_front(buffer);
 		buffer->memory = memory_resize(buffer->memory, capacity);
 	} else {
-		char *memory = memory_new(capacity);
+		char *memory = memory_resize(NULL, capacity);
 		if (buffer->memory != NULL) {
 			memcpy(memory, buffer->memory + buffer->start,
 			    buffer->len);
@@ -139,7 +139,13 @@ buffer_append_text(struct buffer *buffer, const char *text)
 void
 buffer_append_char(struct buffer *buffer, char c)
 {
-	buffer_append(buffer, bytes_make(&c, 1));
+	if (buffer->memory == NULL || buffer->len == buffer->limit ||
+	    room_behind(buffer) == 0) {
+		buffer_append(buffer, bytes_make(&c, 1));
+		return;
+	}
+	buffer->memory[buffer->start + buffer->len] = c;
+	buffer->len++;
 }
 
 void
@@ -155,20 +161,23 @@ buffer_printf(struct buffer *buffer, const char *format, ...)
 void
 buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
 {
-	va_list measured;
+	size_t room = room_behind(buffer);
+	char *end =
+	    room > 0 ? buffer->memory + buffer->start + buffer->len : NULL;
+	va_list again;
 
-	va_copy(measured, args);
-	int len = vsnprintf(NULL, 0, format, measured);
-	va_end(measured);
-
-	/* Longer than INT_MAX is past every ceiling, too. */
-	if (len < 0 || (size_t)len > buffer->limit - buffer->len) {
-		buffer->overflowed = true;
-		return;
-	}
+	va_copy(again, args);
+	int len = vsnprintf(end, room, format, args);
 	size_t size = (size_t)len + 1; /* vsnprintf ends with a NUL */
-	(void)vsnprintf(make_room(buffer, size), size, format, args);
-	buffer->len += (size_t)len;
+	/* Longer than INT_MAX is past every ceiling, too. */
+	bool fits = len >= 0 && (size_t)len <= buffer->limit - buffer->len;
+	if (fits && size > room)
+		(void)vsnprintf(make_room(buffer, size), size, format, again);
+	va_end(again);
+	if (fits)
+		buffer->len += (size_t)len;
+	else
+		buffer->overflowed = true;
 }
 
 void

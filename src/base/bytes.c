@@ -29,19 +29,6 @@ bytes_of(const char *text)
 }
 
 struct bytes
-bytes_first(struct bytes bytes, size_t len)
-{
-	return (struct bytes){bytes.data, len < bytes.len ? len : bytes.len};
-}
-
-struct bytes
-bytes_from(struct bytes bytes, size_t skip)
-{
-	size_t skipped = skip < bytes.len ? skip : bytes.len;
-	return (struct bytes){bytes.data + skipped, bytes.len - skipped};
-}
-
-struct bytes
 bytes_trim(struct bytes bytes)
 {
 	while (bytes.len > 0 && is_blank(bytes.data[0]))

@@ -25,9 +25,20 @@ struct bytes bytes_make(const void *data, size_t len);
 struct bytes bytes_of(const char *text);
 
 /* The first len bytes, or all where there are fewer. */
-struct bytes bytes_first(struct bytes bytes, size_t len);
+static inline struct bytes
+bytes_first(struct bytes bytes, size_t len)
+{
+	return (struct bytes){bytes.data, len < bytes.len ? len : bytes.len};
+}
+
 /* What follows the first skip bytes; empty where there are fewer. */
-struct bytes bytes_from(struct bytes bytes, size_t skip);
+static inline struct bytes
+bytes_from(struct bytes bytes, size_t skip)
+{
+	size_t skipped = skip < bytes.len ? skip : bytes.len;
+	return (struct bytes){bytes.data + skipped, bytes.len - skipped};
+}
+
 /* Without blanks, tabs, CR and LF at both ends. */
 struct bytes bytes_trim(struct bytes bytes);
 
