@@ -184,16 +184,34 @@ reply_enhanced(int code, struct bytes text)
 	return bytes_first(text, at);
 }
 
+/* What a line cannot hold, and what is not ASCII, is a "?". */
+static void
+append_shown(struct buffer *output, struct bytes text)
+{
+	char *room = buffer_reserve(output, text.len);
+
+	if (room == NULL)
+		return;
+	for (size_t i = 0; i < text.len; i++) {
+		const char c = text.data[i];
+		room[i] = c >= ' ' && c <= '~' ? c : '?';
+	}
+	buffer_commit(output, text.len);
+}
+
 void
 reply_write(
     struct buffer *output, int code, const char *enhanced, const char *text)
 {
 	assert(code >= 200 && code <= 599);
+	const char begin[] = {(char)('0' + code / 100),
+	    (char)('0' + code / 10 % 10), (char)('0' + code % 10), ' '};
 
-	buffer_printf(output, "%d ", code);
-	if (enhanced[0] != '\0')
-		buffer_printf(output, "%s ", enhanced);
-	for (const char *p = text; *p != '\0'; p++)
-		buffer_append_char(output, *p >= ' ' && *p <= '~' ? *p : '?');
+	buffer_append(output, bytes_make(begin, sizeof(begin)));
+	if (enhanced[0] != '\0') {
+		buffer_append_text(output, enhanced);
+		buffer_append_char(output, ' ');
+	}
+	append_shown(output, bytes_of(text));
 	buffer_append_text(output, "\r\n");
 }
