@@ -9,6 +9,8 @@
 #define CONTENT_SLACK ((size_t)64 * 1024)
 /* Of a header with our fields, and domains put into it. */
 #define CONTENT_HEADER_MAX ((size_t)4 * HEADER_SIZE_MAX)
+/* Room for the fields that we mostly add. */
+#define CONTENT_FIELDS ((size_t)1024)
 
 void
 content_begin(struct content *content, const struct content_options *options,
@@ -99,74 +101,91 @@ strip_header(struct content *content, struct bytes header, struct buffer *out)
 	buffer_clear(&stripped);
 }
 
-/* What has been gathered of the content, with its header completed. */
+/* Append header, which is whole, completed; rest is what follows it. */
 static void
-join_header(struct content *content, struct bytes all, struct buffer *out)
+join_header(struct content *content, struct bytes header, struct bytes rest,
+    struct buffer *out)
 {
-	size_t len = header_len(all);
-	struct bytes rest = bytes_from(all, len);
-
-	content->hops = stamp_hops(bytes_first(all, len));
-	strip_header(content, bytes_first(all, len), out);
+	strip_header(content, header, out);
 	/* A body that follows without an empty line must not become header;
 	 * what strangers relay is theirs, but for our own fields above it. */
-	bool ours = content->options.submission || len == 0;
+	bool ours = content->options.submission || header.len == 0;
 	if (ours && !bytes_has_prefix(rest, "\r\n"))
 		buffer_append_text(out, "\r\n");
-	buffer_append(out, rest);
 }
 
 /* Longer than we look into one: as it stands. */
 static bool
-pass_header(struct content *content, struct bytes all, struct buffer *out,
+pass_header(struct content *content, struct bytes header, struct buffer *out,
     struct error *error)
 {
 	if (content->options.strip)
 		return error_set(error, ERROR_DATA,
 		    "the header is longer than %zu octets",
 		    (size_t)HEADER_SIZE_MAX);
-	content->hops = stamp_hops(all);
-	buffer_append(out, all);
+	buffer_append(out, header);
 	return true;
 }
 
-/* whole: its end has been seen, so that it can be completed. */
+/* all: the content up to now, as far as it was gathered.  whole: the header's
+ * end is in it, so that it can be completed. */
 static bool
-finish_header(struct content *content, bool whole, struct error *error)
+finish_header(
+    struct content *content, struct bytes all, bool whole, struct error *error)
 {
-	struct bytes all = buffer_bytes(&content->header);
+	size_t len = whole ? header_len(all) : all.len;
+	struct bytes header = bytes_first(all, len);
+	struct bytes rest = bytes_from(all, len);
 	struct buffer out;
 	bool ok = true;
 
 	content->in_header = false;
+	content->hops = stamp_hops(header);
 	buffer_init(&out, CONTENT_HEADER_MAX);
+	(void)buffer_reserve(&out, header.len + CONTENT_FIELDS); /* fits */
 	stamp_received(&out, &content->received, content->message);
 	size_t own = out.len;
 	if (whole)
-		join_header(content, all, &out);
+		join_header(content, header, rest, &out);
 	else
-		ok = pass_header(content, all, &out, error);
+		ok = pass_header(content, header, &out, error);
 	if (ok && out.overflowed) {
 		/* So many addresses with so long an origin. */
 		buffer_truncate(&out, own);
 		out.overflowed = false;
-		ok = pass_header(content, all, &out, error);
+		ok = pass_header(content, header, &out, error);
 	}
-	ok = ok && write_body(content, buffer_bytes(&out), error);
+	ok = ok && write_body(content, buffer_bytes(&out), error) &&
+	    write_body(content, rest, error);
 	buffer_clear(&out);
 	buffer_clear(&content->header);
 	return ok;
 }
 
-/* Does the empty line stand in the header, seen from octet from on? */
+/* Does the empty line stand in all, seen from octet from on? */
 static bool
-has_header_end(const struct content *content, size_t from)
+has_header_end(struct bytes all, size_t from)
 {
-	struct bytes all = buffer_bytes(&content->header);
 	struct bytes fresh = bytes_from(all, from > 3 ? from - 3 : 0);
 
 	return bytes_has_prefix(all, "\r\n") ||
 	    bytes_search(fresh, BYTES("\r\n\r\n")) < fresh.len;
+}
+
+/* What has come of the content, up to piece; *out_whole: the header's end is in
+ * it.  Mostly that is all in one piece, and needs no copy. */
+static struct bytes
+gather(struct content *content, struct bytes piece, bool *out_whole)
+{
+	size_t before = content->header.len;
+
+	*out_whole = before == 0 && has_header_end(piece, 0);
+	if (*out_whole)
+		return piece;
+	buffer_append(&content->header, piece);
+	struct bytes all = buffer_bytes(&content->header);
+	*out_whole = has_header_end(all, before);
+	return all;
 }
 
 /* ---- from the first octet to the last ---- */
@@ -175,25 +194,27 @@ bool
 content_append(
     struct content *content, struct bytes octets, struct error *error)
 {
+	bool whole = false;
+
 	if (!reserve(content, octets.len, error))
 		return false;
 	if (!content->in_header)
 		return write_body(content, octets, error);
-	size_t before = content->header.len;
-	struct bytes piece =
-	    bytes_first(octets, HEADER_SIZE_MAX + CONTENT_SLACK - before);
-	buffer_append(&content->header, piece);
-	bool whole = has_header_end(content, before);
-	if (!whole && content->header.len < HEADER_SIZE_MAX)
+	struct bytes piece = bytes_first(
+	    octets, HEADER_SIZE_MAX + CONTENT_SLACK - content->header.len);
+	struct bytes all = gather(content, piece, &whole);
+	if (!whole && all.len < HEADER_SIZE_MAX)
 		return true;
-	return finish_header(content, whole, error) &&
+	return finish_header(content, all, whole, error) &&
 	    write_body(content, bytes_from(octets, piece.len), error);
 }
 
 bool
 content_finish(struct content *content, struct error *error)
 {
-	if (content->in_header && !finish_header(content, true, error))
+	if (content->in_header &&
+	    !finish_header(
+		content, buffer_bytes(&content->header), true, error))
 		return false;
 	body_writer_take(&content->writer, &content->message->body);
 	content->finished = true;
