@@ -3,7 +3,10 @@
  * core: says where it listens, then, each time it is sent a line on stdin, how
  * many messages it has taken.  Ends with its stdin.
  *
- *   sink        "127.0.0.1:PORT", then "COUNT CPU-SECONDS" for each line
+ *   sink [CERTIFICATE KEY]
+ *               "127.0.0.1:PORT", then "COUNT CPU-SECONDS" for each line
+ *
+ * With a certificate it offers STARTTLS.
  */
 #include "base/memory.h"
 #include "net/conn.h"
@@ -19,6 +22,7 @@
 struct sink {
 	struct loop *loop;
 	struct smtp_server_options server;
+	struct tls_context *tls; /* or NULL */
 	unsigned long taken;
 };
 
@@ -34,6 +38,16 @@ session_close(struct session *session)
 	smtp_server_clear(&session->server);
 	conn_finish(session->conn);
 	free(session);
+}
+
+static void
+start_tls(struct session *session)
+{
+	struct error error;
+
+	conn_flush(session->conn);
+	if (!conn_start_tls(session->conn, session->sink->tls, NULL, &error))
+		smtp_server_shut(&session->server, "4.7.0", error_text(&error));
 }
 
 static void
@@ -57,8 +71,10 @@ answer(struct session *session, const struct smtp_server_event *event)
 	case SMTP_SERVER_HELLO:
 	case SMTP_SERVER_CONTENT:
 	case SMTP_SERVER_RESET:
-	case SMTP_SERVER_START_TLS:
 	case SMTP_SERVER_CLOSE:
+		break;
+	case SMTP_SERVER_START_TLS:
+		start_tls(session);
 		break;
 	}
 }
@@ -85,7 +101,11 @@ on_conn(struct conn *conn, enum conn_event event, void *ctx)
 	struct session *session = ctx;
 
 	(void)conn;
-	if (event == CONN_READABLE || event == CONN_DRAINED)
+	if (event == CONN_SECURED)
+		smtp_server_tls_started(
+		    &session->server, loop_now(session->sink->loop).mono_ms);
+	if (event == CONN_READABLE || event == CONN_DRAINED ||
+	    event == CONN_SECURED)
 		session_run(session);
 	else if (event == CONN_EOF || event == CONN_FAILED)
 		session_close(session);
@@ -103,6 +123,13 @@ on_accept(int fd, const struct peer *peer, void *ctx)
 	    conn_input(session->conn), conn_output(session->conn),
 	    loop_now(session->sink->loop).mono_ms);
 	session_run(session);
+}
+
+static void
+fail(const struct error *error)
+{
+	(void)fprintf(stderr, "sink: %s\n", error_text(error)); /* and exit */
+	exit(1);
 }
 
 static double
@@ -131,7 +158,7 @@ on_stdin(int fd, void *ctx)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct sink sink = {
 	    .loop = loop_new(),
@@ -140,12 +167,12 @@ main(void)
 	struct listener *listener;
 	struct error error;
 
+	sink.server.starttls = argc > 2;
+	if (argc > 2 && !tls_server_new(argv[1], argv[2], &sink.tls, &error))
+		fail(&error);
 	if (!listener_open(sink.loop, "127.0.0.1:0", 0, on_accept, &sink,
-		&listener, &error)) {
-		(void)fprintf(
-		    stderr, "sink: %s\n", error_text(&error)); /* and exit */
-		return 1;
-	}
+		&listener, &error))
+		fail(&error);
 	(void)printf("%s\n", listener_address(listener)); /* to a pipe */
 	(void)fflush(stdout);
 	struct loop_watch *watch =
@@ -153,5 +180,6 @@ main(void)
 	loop_run(sink.loop);
 	loop_watch_free(watch);
 	listener_free(listener);
+	tls_context_free(sink.tls);
 	return 0;
 }
