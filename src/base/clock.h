@@ -18,6 +18,13 @@
 /* No deadline at all; later than every time. */
 #define CLOCK_NEVER INT64_MAX
 
+/* now + wait_ms, which is not negative; CLOCK_NEVER where that is past it. */
+static inline int64_t
+clock_after(int64_t now, int64_t wait_ms)
+{
+	return wait_ms < CLOCK_NEVER - now ? now + wait_ms : CLOCK_NEVER;
+}
+
 /*
  * Both clocks at one moment.  wall_ms may jump either way; mono_ms never goes
  * back and means nothing outside this boot.

@@ -8,7 +8,8 @@ serve_wait(struct smtp_server *server, int64_t timeout_ms)
 {
 	bool none = timeout_ms <= 0 || serve_has_ended(server);
 
-	server->deadline = none ? CLOCK_NEVER : server->now + timeout_ms;
+	server->deadline =
+	    none ? CLOCK_NEVER : clock_after(server->now, timeout_ms);
 }
 
 void

@@ -448,9 +448,7 @@ smtp_client_deadline(const struct smtp_client *client)
 	int64_t timeout_ms = client->options->timeout_ms[phase];
 	if (timeout_ms == 0)
 		timeout_ms = smtp_phase_timeout_ms(phase);
-	if (timeout_ms >= CLOCK_NEVER - client->wire.since)
-		return CLOCK_NEVER;
-	return client->wire.since + timeout_ms;
+	return clock_after(client->wire.since, timeout_ms);
 }
 
 const struct extensions *
