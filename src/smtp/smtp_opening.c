@@ -381,13 +381,13 @@ find_response(struct smtp_client *client, struct bytes challenge)
 
 	if (client->challenges > CHALLENGES_MAX)
 		return false;
-	if (client->is_response_kept) {
-		client->is_response_kept = false;
-		return true;
-	}
+	const bool is_kept = client->is_response_kept;
+	client->is_response_kept = false;
 	/* Whatever the prompt for an initial response says. */
-	return sasl_respond(client->sasl, asks_initial ? BYTES_NONE : challenge,
-		   &client->response) &&
+	const bool is_found = is_kept ||
+	    sasl_respond(client->sasl, asks_initial ? BYTES_NONE : challenge,
+		&client->response);
+	return is_found &&
 	    client->response.len + strlen("\r\n") <= RESPONSE_OCTETS_MAX;
 }
 
@@ -431,16 +431,15 @@ become_known(struct smtp_client *client, const struct smtp_outcome *outcome)
 		tell(client, outcome);
 }
 
-/* Permanent: the next mechanism may do better, as long as there is one; but
- * 503 says that we are logged in already. */
+/* The next mechanism may do better, as long as there is one; but 503 says that
+ * we are logged in already. */
 static void
 be_refused(struct smtp_client *client, struct smtp_outcome outcome)
 {
 	if (client->is_cancelled)
 		outcome.text =
 		    BYTES("challenge not understood, login cancelled");
-	if (outcome.code / 100 == 5 && outcome.code != 503 &&
-	    next_mechanism(client) != NULL)
+	if (outcome.code != 503 && next_mechanism(client) != NULL)
 		smtp_phase_enter(client, SMTP_PHASE_AUTH, NULL);
 	else
 		refuse(client, &outcome);

@@ -219,8 +219,10 @@ static const struct dialogue logins[] = {
 	    AUTH("PLAIN LOGIN") "C: AUTH PLAIN AHN0dWRlbnQAc2VjcmV0\n"
 				"S: 503 5.5.1 in\n" QUIT_AND("AUTH 503 5.5.1"),
 	.options = {IN_TLS, STUDENT}},
-    {.name = "a temporary failure ends it",
+    {.name = "a temporary failure, too, is for the next one",
 	.text = AUTH("PLAIN LOGIN") "C: AUTH PLAIN AHN0dWRlbnQAc2VjcmV0\n"
+				    "S: 454 4.7.0 later\n"
+				    "C: AUTH LOGIN c3R1ZGVudA==\n"
 				    "S: 454 4.7.0 later\n" QUIT_AND(
 					"AUTH 454 4.7.0"),
 	.options = {IN_TLS, STUDENT}},
@@ -316,8 +318,8 @@ static const struct dialogue logins[] = {
 	.options = {IN_TLS, STUDENT},
 	.binding = {"0123456789", 10}},
     {.name = "a channel that could be bound to, and a server that does not",
-	.text = AUTH("SCRAM-SHA-256 PLAIN") "C: AUTH SCRAM-SHA-256 biws*\n"
-					    "S: 454 no\n" QUIT_AND("AUTH 454"),
+	.text = AUTH("SCRAM-SHA-256") "C: AUTH SCRAM-SHA-256 biws*\n"
+				      "S: 454 no\n" QUIT_AND("AUTH 454"),
 	.options = {IN_TLS, STUDENT},
 	.binding = {"0123456789", 10}},
 };
