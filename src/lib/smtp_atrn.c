@@ -291,8 +291,10 @@ turn(struct smtp *session)
 	    .hostname = smtp_session_hello(session),
 	    .recipients_max = RECIPIENTS_MAX,
 	    .bare_newline = BARE_NEWLINE_REJECT,
-	    .command_timeout_ms = COMMAND_MAX_MS,
-	    .content_timeout_ms = CONTENT_MAX_MS,
+	    .command_timeout_ms = smtp_session_timeout_or(
+		session, SMTP_PHASE_COMMAND, COMMAND_MAX_MS),
+	    .content_timeout_ms = smtp_session_timeout_or(
+		session, SMTP_PHASE_CONTENT, CONTENT_MAX_MS),
 	    .errors_max = ERRORS_MAX,
 	};
 	smtp_link_serve(session, smtp_call_end);

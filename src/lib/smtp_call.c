@@ -37,6 +37,7 @@ release(struct smtp *session)
 	session->after = NULL;
 	session->hear = NULL;
 	session->keeps_last = false;
+	session->finals_due = 0;
 	session->wants_220 = false;
 }
 
@@ -77,6 +78,10 @@ smtp_call_begin_connected(
 {
 	if (!smtp_call_begin(session, fn, arg, out_err))
 		return false;
+	/* What came since the last call was not asked for, and must not be
+	 * taken for the reply to what is said now. */
+	if (smtp_connected(session))
+		conn_read_now(session->conn);
 	if (smtp_connected(session))
 		return true;
 	session->stage = SMTP_S_CMD;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CONNECT_TIMEOUT (30 * CLOCK_SECOND)
 #define PORT_MAX        65535
@@ -123,13 +124,14 @@ open_conn(struct smtp *session, const struct sockaddr *address, socklen_t len)
 	const struct socket_address *source = &session->settings.source;
 	const bool has_source = session->settings.has_source &&
 	    source->storage.ss_family == address->sa_family;
-	int64_t wait_ms = smtp_session_timeout(session, SMTP_PHASE_CONNECT);
 
 	session->state = SMTP_LINK_CONNECTING;
 	session->conn = conn_open(session->loop, address, len,
 	    has_source ? socket_address_get(source) : NULL,
 	    has_source ? source->len : 0, smtp_link_hear, session);
-	smtp_link_wait(session, wait_ms > 0 ? wait_ms : CONNECT_TIMEOUT);
+	smtp_link_wait(session,
+	    smtp_session_timeout_or(
+		session, SMTP_PHASE_CONNECT, CONNECT_TIMEOUT));
 }
 
 /* As smtplib shows it: ('192.0.2.1', 25) None */
@@ -223,15 +225,13 @@ resolved_too_late(void *ctx)
 static void
 set_resolve_timer(struct smtp *session)
 {
-	int64_t wait_ms = smtp_session_timeout(session, SMTP_PHASE_CONNECT);
-	int64_t deadline = session->session_deadline;
+	const int64_t wait_ms = smtp_session_timeout_or(
+	    session, SMTP_PHASE_CONNECT, CONNECT_TIMEOUT);
+	const int64_t deadline = clock_after(smtp_link_now(session), wait_ms);
 
-	if (wait_ms == 0)
-		wait_ms = CONNECT_TIMEOUT;
-	if (wait_ms < CLOCK_DAY * 10000 &&
-	    smtp_link_now(session) + wait_ms < deadline)
-		deadline = smtp_link_now(session) + wait_ms;
-	loop_timer_set(&session->resolve_timer, deadline);
+	loop_timer_set(&session->resolve_timer,
+	    deadline < session->session_deadline ? deadline
+						 : session->session_deadline);
 }
 
 void
@@ -255,16 +255,21 @@ static const struct {
     {"lmtp", SMTP_LMTP_PORT},
 };
 
-/* 0: none. */
-static unsigned
-port_of(struct bytes text)
+/* 0 is a port, too: smtplib takes it for the default. */
+static bool
+read_port(struct bytes text, unsigned *out_port)
 {
 	unsigned long long port = 0;
 
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		if (bytes_is_nocase(text, services[i].name))
-			return services[i].port;
-	return bytes_to_u64(text, PORT_MAX, &port) ? (unsigned)port : 0;
+		if (bytes_is_nocase(text, services[i].name)) {
+			*out_port = services[i].port;
+			return true;
+		}
+	if (!bytes_to_u64(text, PORT_MAX, &port))
+		return false;
+	*out_port = (unsigned)port;
+	return true;
 }
 
 static unsigned
@@ -278,23 +283,26 @@ default_port(const struct smtp *session)
 							  : SMTP_PORT;
 }
 
-/* Cut "host:port" in two: "[v6]:port", or one colon alone.  port is as it was
- * where none is there. */
-static void
-split_host(struct bytes *host, struct bytes *port)
+/* Cut "host:port" in two: "[v6]:port", or one colon alone.  False: there is no
+ * port. */
+static bool
+split_host(struct bytes *host, struct bytes *out_port)
 {
 	const size_t colon = bytes_last_index(*host, ':');
 	const bool is_only = bytes_index(*host, ':') == colon;
 	const bool is_behind = colon > 0 && colon < host->len &&
 	    host->data[0] == '[' && host->data[colon - 1] == ']';
 
-	if (colon < host->len && (is_only || is_behind)) {
-		*port = bytes_from(*host, colon + 1);
+	const bool has_port = colon < host->len && (is_only || is_behind);
+
+	if (has_port) {
+		*out_port = bytes_from(*host, colon + 1);
 		*host = bytes_first(*host, colon);
 	}
 	if (host->len > 2 && host->data[0] == '[' &&
 	    host->data[host->len - 1] == ']')
 		*host = bytes_first(bytes_from(*host, 1), host->len - 2);
+	return has_port;
 }
 
 /* ---- the beginning ---- */
@@ -307,8 +315,9 @@ begin_session(struct smtp *session)
 	smtp_session_forget_server(session);
 	session->stage = SMTP_S_CONNECT;
 	session->is_first = false;
-	session->session_deadline =
-	    session_ms > 0 ? smtp_link_now(session) + session_ms : CLOCK_NEVER;
+	session->session_deadline = session_ms > 0
+	    ? clock_after(smtp_link_now(session), session_ms)
+	    : CLOCK_NEVER;
 }
 
 /* A step that is over once there is a greeting. */
@@ -341,15 +350,17 @@ static int
 begin_host(struct smtp *session, struct bytes host, const char *service)
 {
 	struct bytes port_text = bytes_of(service);
+	bool has_port = port_text.len > 0;
+	unsigned port = 0;
 	struct error error;
 
 	if (service == NULL)
-		split_host(&host, &port_text);
-	const unsigned port =
-	    port_text.len > 0 ? port_of(port_text) : default_port(session);
+		has_port = split_host(&host, &port_text);
 	session->number = EINVAL;
-	if (port == 0)
+	if (has_port && !read_port(port_text, &port))
 		return smtp_call_refuse(session, SMTP_E_OS, "nonnumeric port");
+	if (port == 0)
+		port = default_port(session);
 	if (session->resolver == NULL &&
 	    !resolver_new(session->loop, NULL, &session->resolver, &error))
 		return smtp_call_refuse(
@@ -411,6 +422,19 @@ smtp_open(struct smtp *s, const char *host, const char *service)
 	return smtp_call_wait(s, smtp_open_async(s, host, service, NULL, NULL));
 }
 
+/* False, with errno set. */
+static bool
+is_stream_socket(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+		return false;
+	errno = EPROTOTYPE;
+	return type == SOCK_STREAM;
+}
+
 int
 smtp_attach_fd_async(struct smtp *s, int fd, smtp_done_fn cb, void *arg)
 {
@@ -419,6 +443,11 @@ smtp_attach_fd_async(struct smtp *s, int fd, smtp_done_fn cb, void *arg)
 	if (!smtp_call_begin(s, cb, arg, &err))
 		return err;
 	smtp_link_close(s);
+	s->stage = SMTP_S_CONNECT;
+	if (!is_stream_socket(fd)) {
+		s->number = errno;
+		return smtp_call_refuse(s, SMTP_E_OS, strerror(errno));
+	}
 	begin_session(s);
 	smtp_session_set(&s->host, NULL);
 	s->conn = conn_accept(s->loop, fd, smtp_link_hear, s);

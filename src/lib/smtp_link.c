@@ -7,6 +7,9 @@
 
 /* smtp_send() at a time. */
 #define RAW_STRETCH ((size_t)64 * 1024)
+/* For octets to leave (RFC 5321 4.5.3.2.5), and for a handshake. */
+#define BLOCK_TIMEOUT (3 * CLOCK_MINUTE)
+#define TLS_TIMEOUT   CLOCK_MINUTE
 
 int64_t
 smtp_link_now(const struct smtp *session)
@@ -17,10 +20,8 @@ smtp_link_now(const struct smtp *session)
 void
 smtp_link_wait(struct smtp *session, int64_t wait_ms)
 {
-	int64_t deadline = CLOCK_NEVER;
+	int64_t deadline = clock_after(smtp_link_now(session), wait_ms);
 
-	if (wait_ms < CLOCK_DAY * 10000)
-		deadline = smtp_link_now(session) + wait_ms;
 	if (deadline > session->session_deadline)
 		deadline = session->session_deadline;
 	conn_set_deadline(session->conn, deadline);
@@ -166,7 +167,6 @@ smtp_link_start_tls(struct smtp *session, struct error *out_error)
 {
 	const char *name = session->tls_name_now != NULL ? session->tls_name_now
 							 : session->host;
-	int64_t wait_ms = smtp_session_timeout(session, SMTP_PHASE_TLS);
 
 	if (name == NULL)
 		return error_set(out_error, ERROR_TLS,
@@ -174,7 +174,8 @@ smtp_link_start_tls(struct smtp *session, struct error *out_error)
 	if (!conn_start_tls(session->conn, session->tls_now, name, out_error))
 		return false;
 	session->state = SMTP_LINK_SECURING;
-	smtp_link_wait(session, wait_ms > 0 ? wait_ms : CLOCK_MINUTE);
+	smtp_link_wait(session,
+	    smtp_session_timeout_or(session, SMTP_PHASE_TLS, TLS_TIMEOUT));
 	return true;
 }
 
@@ -241,6 +242,15 @@ note_final(struct smtp *session, const struct smtp_outcome *outcome)
 	session->finals_due--;
 }
 
+/* The connection is over before all had theirs. */
+static void
+note_no_final(struct smtp *session, const struct smtp_outcome *outcome)
+{
+	if (session->settings.lmtp)
+		while (session->finals_due > 0)
+			note_final(session, outcome);
+}
+
 static void
 replied(struct smtp *session, const struct smtp_outcome *outcome)
 {
@@ -274,6 +284,7 @@ heard(struct smtp *session, const struct smtp_client_event *event)
 		end_step(session, &event->outcome);
 		return;
 	case SMTP_CLIENT_OVER:
+		note_no_final(session, &event->outcome);
 		end_step(session, &event->outcome);
 		session->is_over = true;
 		return;
@@ -363,7 +374,9 @@ set_deadline(struct smtp *session)
 	else if (session->state == SMTP_LINK_SERVING)
 		conn_set_deadline(session->conn, smtp_atrn_deadline(session));
 	else if (session->drains)
-		smtp_link_wait(session, 3 * CLOCK_MINUTE);
+		smtp_link_wait(session,
+		    smtp_session_timeout_or(
+			session, SMTP_PHASE_CONTENT, BLOCK_TIMEOUT));
 	else {
 		int64_t deadline = smtp_client_deadline(session->client);
 		if (deadline > session->session_deadline)
@@ -388,27 +401,48 @@ close_now(struct smtp *session)
 	loop_stop(session->loop);
 }
 
+/*
+ * Where some of the output has left there may be room for more.  That waits for
+ * the loop's next turn: what the server says meanwhile is to be read first (a
+ * reply before the content is over is none to it), and however much a server
+ * takes at once, others on the loop and the time-outs have theirs.
+ */
+static void
+write_on(struct smtp *session)
+{
+	const size_t before = conn_output(session->conn)->len;
+
+	conn_flush(session->conn);
+	if (conn_output(session->conn)->len < before)
+		loop_later(session->loop, &session->pump_task);
+}
+
 void
 smtp_link_pump(struct smtp *session)
 {
-	bool has_left = true;
-
 	if (session->is_pumping)
 		return;
 	session->is_pumping = true;
-	while (has_left) {
-		take_steps(session);
-		if (!is_open(session) || session->is_close_due)
-			break;
-		const size_t before = conn_output(session->conn)->len;
-		conn_flush(session->conn);
-		has_left = conn_output(session->conn)->len < before;
-	}
+	take_steps(session);
+	if (is_open(session) && !session->is_close_due)
+		write_on(session);
 	session->is_pumping = false;
 	if (session->is_close_due)
 		close_now(session);
 	else if (session->conn != NULL)
 		set_deadline(session);
+}
+
+static void
+pump(void *ctx)
+{
+	smtp_link_pump(ctx);
+}
+
+void
+smtp_link_init(struct smtp *session)
+{
+	loop_task_init(&session->pump_task, pump, session);
 }
 
 /* ---- the connection ---- */
@@ -457,6 +491,7 @@ smtp_link_is_verified(const struct smtp *session)
 void
 smtp_link_close(struct smtp *session)
 {
+	loop_task_cancel(session->loop, &session->pump_task);
 	resolver_cancel(session->query);
 	session->query = NULL;
 	loop_timer_set(&session->resolve_timer, CLOCK_NEVER);

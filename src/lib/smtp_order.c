@@ -131,7 +131,8 @@ smtp_putcmd_async(struct smtp *s, const char *cmd, const char *args,
 	compose(&line, cmd, args);
 	err = smtp_order_check(s, buffer_bytes(&line));
 	if (err == SMTP_OK && line.overflowed)
-		err = SMTP_E_INVAL;
+		err = smtp_last_fail(
+		    s, SMTP_E_INVAL, SMTP_S_CMD, "the line is too long");
 	if (err != SMTP_OK) {
 		buffer_clear(&line);
 		return smtp_call_refuse(s, err, smtp_last_errmsg(s));

@@ -43,6 +43,15 @@ smtp_session_timeout(const struct smtp *session, enum smtp_phase phase)
 	return session->settings.phase_ms[phase];
 }
 
+int64_t
+smtp_session_timeout_or(
+    const struct smtp *session, enum smtp_phase phase, int64_t usual_ms)
+{
+	const int64_t ms = smtp_session_timeout(session, phase);
+
+	return ms > 0 ? ms : usual_ms;
+}
+
 /* ---- settings ---- */
 
 static void
@@ -153,6 +162,7 @@ new_on(struct loop *loop, bool is_foreign, const struct smtp_options *options)
 	smtp_content_init(&session->content);
 	smtp_last_clear(session);
 	smtp_connect_init(session);
+	smtp_link_init(session);
 	if (take_options(session, options))
 		return session;
 	smtp_free(session);

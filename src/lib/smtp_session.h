@@ -87,6 +87,8 @@ struct smtp_debug {
 	bool is_content; /* 354 was said: what goes out is no command */
 	bool is_chunk;   /* the same, behind BDAT */
 	bool is_asked;   /* by a challenge: the answer is secret */
+	char line[5];    /* the front of the line that is being said */
+	size_t line_len;
 };
 
 /* What a mail or its recipients are; texts are owned. */
@@ -129,6 +131,7 @@ struct smtp {
 
 	/* The step under way; NULL: none, and nothing is read. */
 	smtp_step_fn *then;
+	struct loop_task pump_task;
 	smtp_step_fn *after; /* of a row of steps that serves several calls */
 	smtp_hear_fn *hear;  /* or NULL */
 	bool drains;         /* over once the output has left */
@@ -219,6 +222,9 @@ void smtp_session_forget_server(struct smtp *session);
 void smtp_session_learn(struct smtp *session);
 /* Milliseconds for phase as the core wants them; 0: its default. */
 int64_t smtp_session_timeout(const struct smtp *session, enum smtp_phase phase);
+/* The same, or usual_ms where nothing was said; CLOCK_NEVER: none. */
+int64_t smtp_session_timeout_or(
+    const struct smtp *session, enum smtp_phase phase, int64_t usual_ms);
 
 /* ---- smtp_call.c ---- */
 
@@ -261,6 +267,7 @@ void smtp_link_serve(struct smtp *session, smtp_step_fn *then);
 /* Nothing to wait for: then is called in the pump. */
 void smtp_link_nothing(struct smtp *session, int err, smtp_step_fn *then);
 
+void smtp_link_init(struct smtp *session);
 /* Read, write, and take the steps that are over. */
 void smtp_link_pump(struct smtp *session);
 /* A core on a connection that is there; and the greeting. */
@@ -306,6 +313,8 @@ struct smtp_result *smtp_last_add_result(
     struct smtp *session, const char *address);
 void smtp_last_set_result(struct smtp *session, struct smtp_result *result,
     const struct smtp_outcome *outcome);
+/* What ended it before anyone was asked for is what came of every recipient. */
+void smtp_last_share(struct smtp *session);
 
 /* ---- smtp_prepare.c ---- */
 

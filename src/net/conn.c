@@ -162,6 +162,12 @@ conn_read_on(struct conn *conn)
 }
 
 void
+conn_read_now(struct conn *conn)
+{
+	conn_events_read_now(conn);
+}
+
+void
 conn_pause(struct conn *conn, unsigned reasons)
 {
 	conn->pauses |= reasons;

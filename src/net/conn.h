@@ -76,6 +76,9 @@ struct buffer *conn_output(struct conn *conn);
 void conn_flush(struct conn *conn);
 /* After consuming input in a later turn (not within fn): read on. */
 void conn_read_on(struct conn *conn);
+/* Read what has arrived, without waiting for the loop to say so; it is told to
+ * fn before this returns.  Not within fn. */
+void conn_read_now(struct conn *conn);
 
 /* Two reasons to pause reading do not fight: bits.  Pausing costs nothing while
  * the peer is silent; a handshake is not paused. */

@@ -129,6 +129,13 @@ receive(struct conn *conn)
 }
 
 void
+conn_events_read_now(struct conn *conn)
+{
+	if (conn->state == CONN_STATE_OPEN && may_read(conn))
+		receive(conn);
+}
+
+void
 conn_events_transmit(struct conn *conn)
 {
 	size_t len_before = conn->output.len;

@@ -68,6 +68,8 @@ void conn_events_watch_write(struct conn *conn, bool wanted);
 void conn_events_do_later(struct conn *conn, unsigned due);
 /* Write what is in the output. */
 void conn_events_transmit(struct conn *conn);
+/* What has arrived, if reading is possible. */
+void conn_events_read_now(struct conn *conn);
 /* Reading is possible again, perhaps. */
 void conn_events_read_on(struct conn *conn);
 /* CONN_STATE_FINISHING: write the rest of the output, then close. */
