@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "lib/smtp_session.h"
 #include "message/header.h"
+#include "smtp/dot.h"
 #include "smtp/idn.h"
 
 #include <stdlib.h>
@@ -91,21 +92,62 @@ take_recipients(struct smtp_msg *msg, struct bytes header, const char *prefix)
 	return true;
 }
 
-/* The content, less what nobody may see. */
+/* The octets up to the first empty line, and with it; CR, LF and CRLF end one.
+ */
+static size_t
+top_len(struct bytes content)
+{
+	bool is_start = true;
+	size_t i = 0;
+
+	while (i < content.len) {
+		const bool is_cr = content.data[i] == '\r';
+		const bool is_end = is_cr || content.data[i] == '\n';
+		const bool is_pair =
+		    is_cr && bytes_has_prefix(bytes_from(content, i), "\r\n");
+		i += is_pair ? 2 : 1;
+		if (is_end && is_start)
+			return i;
+		is_start = is_end;
+	}
+	return i;
+}
+
+/*
+ * The header's lines end in CRLF, as they will on the wire: a lone CR would
+ * else become a line end only behind our back, and what stands behind it a
+ * field that nobody looked at.
+ */
 static void
-copy_content(struct smtp_msg *msg, struct bytes content, struct bytes header)
+copy_top(struct buffer *top, struct bytes content)
+{
+	struct dot_encoder encoder;
+
+	buffer_init(top, 2 * content.len + 2);
+	dot_encoder_init(&encoder);
+	dot_encode(&encoder, content, false, top);
+	if (encoder.after_cr)
+		buffer_append_text(top, "\r\n");
+}
+
+/* The content, less what nobody may see: top is its header with what may follow
+ * it, behind what comes then. */
+static void
+copy_content(struct smtp_msg *msg, struct bytes top, struct bytes header,
+    struct bytes behind)
 {
 	struct bytes rest = header;
 	struct header_field field;
 
-	buffer_init(&msg->data, content.len + 1);
+	buffer_init(&msg->data, top.len + behind.len + 1);
 	while (header_next(&rest, &field)) {
 		msg->needs_utf8 |= !bytes_is_ascii(field.raw);
 		if (!bytes_is_nocase(field.name, "Bcc") &&
 		    !bytes_is_nocase(field.name, "Resent-Bcc"))
 			buffer_append(&msg->data, field.raw);
 	}
-	buffer_append(&msg->data, bytes_from(content, header.len));
+	buffer_append(&msg->data, bytes_from(top, header.len));
+	buffer_append(&msg->data, behind);
 }
 
 static bool
@@ -139,17 +181,31 @@ note_address(struct smtp_msg *msg, const char *address)
 	free(bare);
 }
 
+/* False where the header cannot be understood. */
+static bool
+take_message(struct smtp_msg *msg, struct bytes content, const char *from,
+    const char *const *to)
+{
+	const size_t len = top_len(content);
+	struct buffer buffer;
+
+	copy_top(&buffer, bytes_first(content, len));
+	const struct bytes top = buffer_bytes(&buffer);
+	const struct bytes header = bytes_first(top, header_len(top));
+	copy_content(msg, top, header, bytes_from(content, len));
+	const bool ok = take_envelope(msg, header, from, to);
+	buffer_clear(&buffer);
+	return ok;
+}
+
 int
 smtp_prepare(const void *msg, size_t n, const char *from, const char *const *to,
     struct smtp_msg **out)
 {
 	struct smtp_msg *made = memory_new(sizeof(*made));
-	const struct bytes content = bytes_make(msg, n);
-	const struct bytes header = bytes_first(content, header_len(content));
 
 	made->to = memory_array(1, sizeof(*made->to));
-	copy_content(made, content, header);
-	if (!take_envelope(made, header, from, to)) {
+	if (!take_message(made, bytes_make(msg, n), from, to)) {
 		smtp_msg_free(made);
 		return SMTP_E_INVAL;
 	}
