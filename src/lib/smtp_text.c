@@ -44,20 +44,50 @@ only_address(struct bytes text)
 	return found;
 }
 
-/* Line ends are none of an address, but must be seen by who refuses them. */
+/* None of an address, but must be seen by who refuses them. */
+static bool
+has_line_end(struct bytes text)
+{
+	return bytes_contains(text, '\r') || bytes_contains(text, '\n');
+}
+
 static bool
 is_plain(struct bytes text)
 {
 	return bytes_has_control(text) || text.len > ADDRESS_MAX;
 }
 
+/* The first bracket outside of quotes, or text.len. */
+static size_t
+bracket_index(struct bytes text, bool heeds_quotes)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const char c = text.data[i];
+		if (is_quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			is_quoted = !is_quoted && heeds_quotes;
+		else if (!is_quoted && (c == '<' || c == '>'))
+			return i;
+	}
+	/* A quote that is never closed closes nothing in. */
+	return is_quoted ? bracket_index(text, false) : text.len;
+}
+
+/* What smtplib would find within the brackets, or before them: nothing in it
+ * ends a path, behind which parameters would follow. */
 static struct bytes
 without_brackets(struct bytes text)
 {
-	if (text.len >= 2 && text.data[0] == '<' &&
-	    text.data[text.len - 1] == '>')
-		return bytes_first(bytes_from(text, 1), text.len - 2);
-	return text;
+	size_t end = bracket_index(text, true);
+
+	while (end + 1 < text.len && (end == 0 || text.data[end] == '<')) {
+		text = bytes_from(text, end + 1);
+		end = bracket_index(text, true);
+	}
+	return bytes_trim(bytes_first(text, end));
 }
 
 char *
@@ -65,6 +95,8 @@ smtp_addr_only(const char *addr)
 {
 	const struct bytes text = bytes_of(addr);
 
+	if (has_line_end(text))
+		return memory_copy(text);
 	if (is_plain(text))
 		return memory_copy(without_brackets(text));
 	char *only = only_address(text);
