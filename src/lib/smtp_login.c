@@ -31,8 +31,9 @@ logged_in(struct smtp *session, int err)
 	else if ((err == SMTP_OK || err == SMTP_E_PROTO) && is_endless)
 		err = smtp_last_fail(session, SMTP_E_AUTHLOOP, SMTP_S_AUTH,
 		    "the server asks without end");
-	else if (err == SMTP_OK && session->code / 100 != 2 &&
-	    session->code != 503)
+	else if (err == SMTP_OK && session->code == 503)
+		session->cls = SMTP_C_OK; /* logged in already */
+	else if (err == SMTP_OK && session->code / 100 != 2)
 		err = smtp_last_refused(session, SMTP_E_AUTH);
 	smtp_call_end(session, err);
 }
@@ -202,12 +203,16 @@ auth_said(struct smtp *session, int err)
 	const bool asks = err == SMTP_OK && session->code == 334;
 
 	/* The one beyond the limit is answered by giving up. */
-	if (asks && session->challenges <= SMTP_MAXCHALLENGE + 1) {
+	if (asks && !session->is_cancelled &&
+	    session->challenges <= SMTP_MAXCHALLENGE + 1) {
 		answer(session);
 		return;
 	}
-	if (asks)
+	if (asks) {
 		smtp_link_close(session);
+		err = smtp_last_fail(session, SMTP_E_PROTO, SMTP_S_AUTH,
+		    "a challenge after the exchange was cancelled");
+	}
 	logged_in(session, err);
 }
 

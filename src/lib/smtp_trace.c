@@ -96,15 +96,34 @@ public_part(struct bytes octets)
 	return bytes_first(octets, len);
 }
 
+/* Octets as a caller likes to cut them: does any lie on a line of AUTH? */
+static bool
+has_login(struct smtp_debug *debug, struct bytes octets)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < octets.len; i++) {
+		const char c = octets.data[i];
+		if (debug->line_len < sizeof(debug->line))
+			debug->line[debug->line_len++] = c;
+		if (c == '\n')
+			debug->line_len = 0;
+		found |= debug->line_len == sizeof(debug->line) &&
+		    bytes_has_prefix_nocase(
+			bytes_make(debug->line, debug->line_len), "AUTH ");
+	}
+	return found && !debug->is_content;
+}
+
 /* A login that a caller leads by himself is one, too. */
 static bool
-is_secret(const struct smtp_debug *debug, struct bytes octets)
+is_secret(struct smtp_debug *debug, struct bytes octets)
 {
 	const struct bytes rest = bytes_from(octets, public_part(octets).len);
+	const bool is_login = has_login(debug, octets);
 
 	return (debug->is_asked && !bytes_is(octets, "*\r\n")) ||
-	    (bytes_has_prefix_nocase(octets, "AUTH ") &&
-		!bytes_is(rest, "\r\n"));
+	    (is_login && !bytes_is(rest, "\r\n"));
 }
 
 /* Content is no command, nor what stands behind "BDAT 5". */
@@ -126,8 +145,9 @@ trace_sent(struct smtp *session, struct bytes octets, bool secret)
 {
 	const struct bytes shown = public_part(octets);
 	struct smtp_debug *debug = &session->debug;
+	const bool is_hidden = is_secret(debug, octets) || secret;
 
-	if (debug->level >= 3 || (!secret && !is_secret(debug, octets)))
+	if (debug->level >= 3 || !is_hidden)
 		print(session, "send: ", append_quoted, octets, "");
 	else
 		print(session, "send: '", append_plain, shown,
@@ -213,6 +233,7 @@ smtp_trace_begin(struct smtp *session)
 	session->debug.is_content = false;
 	session->debug.is_chunk = false;
 	session->debug.is_asked = false;
+	session->debug.line_len = 0;
 	buffer_empty(&session->debug.reply);
 }
 
