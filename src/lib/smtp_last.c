@@ -253,6 +253,24 @@ smtp_last_set_result(struct smtp *session, struct smtp_result *result,
 	result->cls = class_of(session, outcome, err_of(session, outcome));
 }
 
+void
+smtp_last_share(struct smtp *session)
+{
+	const char *text =
+	    session->code > 0 ? session->text : smtp_last_errmsg(session);
+
+	for (size_t i = 0; i < session->results_len; i++) {
+		struct smtp_result *result = &session->results[i];
+		free((void *)(uintptr_t)result->text);
+		result->text = memory_copy_text(text);
+		result->code = session->code > 0 ? session->code : 0;
+		memcpy(
+		    result->enh, session->enhanced, sizeof(session->enhanced));
+		result->stage = session->stage;
+		result->cls = session->cls;
+	}
+}
+
 size_t
 smtp_nresults(const struct smtp *s)
 {

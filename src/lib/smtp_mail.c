@@ -107,6 +107,7 @@ send_now(struct smtp *session, int err)
 		err = smtp_last_fail(session, SMTP_E_RESPONSE, SMTP_S_EHLO,
 		    "the server takes no more messages in this session");
 	if (err != SMTP_OK) {
+		smtp_last_share(session);
 		smtp_call_end(session, err);
 		return;
 	}

@@ -26,6 +26,16 @@ is_too_many(const struct smtp_mail *mail, const struct smtp_outcome *outcome)
 	    (outcome->code == 452 || outcome->code == 552);
 }
 
+/* In LMTP: a success stays what is told, whatever the others hear. */
+static void
+note_final(struct smtp *session, const struct smtp_outcome *outcome)
+{
+	if (outcome->phase != SMTP_PHASE_END || outcome->code / 100 != 2)
+		return;
+	session->mail.is_delivered = true;
+	(void)smtp_last_keep(session, outcome); /* a reply */
+}
+
 static void
 note_recipient(struct smtp *session, const struct smtp_client_event *event)
 {
@@ -43,7 +53,7 @@ note_recipient(struct smtp *session, const struct smtp_client_event *event)
 		mail->is_left = true;
 	} else {
 		mail->states[place] = RECIPIENT_SETTLED;
-		mail->is_delivered |= outcome->code / 100 == 2;
+		note_final(session, outcome);
 	}
 }
 

@@ -128,6 +128,45 @@ Test(async, does_one_thing_at_a_time_and_never_blocks)
 	guest_clear(&guest);
 }
 
+static void
+tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(*(int *)arg)++;
+}
+
+/* However fast the server takes what is sent. */
+Test(async, lets_others_on_the_loop_have_their_turn)
+{
+	static const char *const to[] = {"a@y", NULL};
+	const struct timeval at_once = {.tv_usec = 1};
+	struct guest guest;
+	int ticks = 0;
+
+	guest_init(&guest,
+	    GREETING EHLO "C:mail from:<x@y>\nS:250 ok\nC:rcpt to:<a@y>\n"
+			  "S:250 ok\nC:data\nS:354 go\nD\nS:250 ok\n");
+	cr_expect_eq(
+	    wait_for(&guest,
+		smtp_connect_async(guest.session,
+		    script_server_host(guest.server), NULL, done, &guest)),
+	    SMTP_OK);
+	struct event *timer =
+	    event_new(guest.base, -1, EV_PERSIST, tick, &ticks);
+	event_add(timer, &at_once);
+	guest.left = (int64_t)32 * 1024 * 1024;
+	cr_expect_eq(
+	    wait_for(&guest,
+		smtp_sendmail_async(guest.session, "x@y", to, read_some, &guest,
+		    0, 0, NULL, NULL, done, &guest)),
+	    SMTP_OK);
+	/* A turn for each MiB at least. */
+	cr_expect_geq(ticks, 32, "%d", ticks);
+	event_free(timer);
+	guest_clear(&guest);
+}
+
 Test(async, may_be_freed_when_it_is_told)
 {
 	const int descriptors = open_descriptors();

@@ -305,6 +305,20 @@ Test(atrn, has_a_limit_of_time)
 	library_scene_clear(&scene);
 }
 
+Test(atrn, waits_for_the_server_no_longer_than_for_a_reply)
+{
+	struct box box = {.len = 0};
+	const struct smtp_taker taker = taker_of(&box);
+	struct library_scene scene;
+
+	library_scene_init(&scene, TURN "\nH\n", NULL);
+	cr_expect_eq(smtp_set_timeout(scene.session, 200), SMTP_OK);
+	cr_expect_eq(smtp_atrn(scene.session, "x.example,y.example", &taker),
+	    SMTP_E_TIMEOUT);
+	cr_expect_not(smtp_connected(scene.session));
+	library_scene_clear(&scene);
+}
+
 /* ---- the asynchronous face ---- */
 
 static void

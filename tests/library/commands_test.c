@@ -2,6 +2,8 @@
 #include "lib/library_scene.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- EHLO, HELO ---- */
 
@@ -351,6 +353,37 @@ Test(commands, detect_replies_that_nobody_asked_for)
 	library_scene_clear(&scene);
 }
 
+/* The same where it came between two calls: what is said next is not what it
+ * answers. */
+Test(commands, detect_replies_that_came_since_the_last_call)
+{
+	struct smtp *session = smtp_new(NULL);
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	cr_assert_eq(write(ends[1], "220 hi\r\n", 8), 8);
+	cr_assert_eq(smtp_attach_fd(session, ends[0]), SMTP_OK);
+	cr_assert_eq(write(ends[1], "250 stale\r\n", 11), 11);
+	cr_expect_eq(smtp_mail(session, "a@b", NULL), SMTP_E_PROTO);
+	cr_expect_neq(smtp_last_code(session), 250);
+	cr_expect_not(smtp_connected(session));
+	smtp_free(session);
+	close(ends[1]);
+}
+
+Test(commands, say_why_a_line_cannot_be_said)
+{
+	struct library_scene scene;
+	static char line[70000];
+
+	memset(line, 'x', sizeof(line) - 1);
+	library_scene_init(&scene, GREETING, NULL);
+	cr_expect_eq(smtp_putcmd(scene.session, line, NULL), SMTP_E_INVAL);
+	cr_expect_str_eq(
+	    smtp_last_errmsg(scene.session), "the line is too long");
+	library_scene_clear(&scene);
+}
+
 /* ---- helpers ---- */
 
 /* Row 31. */
@@ -367,6 +400,18 @@ Test(helpers, quote_addresses)
 	    {"", "<>", ""},
 	    {"<>", "<>", ""},
 	    {"postmaster", "<postmaster>", "postmaster"},
+	    /* Nothing may stand behind the path by way of the address. */
+	    {"a@b> SIZE=1", "<a@b>", "a@b"},
+	    {"a@b> NOTIFY=NEVER X=<", "<a@b>", "a@b"},
+	    {"a@b>\tX=<c@d", "<a@b>", "a@b"},
+	    {"a@b>", "<a@b>", "a@b"},
+	    {"<a@b", "<a@b>", "a@b"},
+	    {"A <a@b", "<a@b>", "a@b"},
+	    {"<a@b> X=1", "<a@b>", "a@b"},
+	    {">a@b", "<a@b>", "a@b"},
+	    {"\"a>b\"@c", "<\"a>b\"@c>", "\"a>b\"@c"},
+	    {"\"a\\\">b\"@c> X", "<\"a\\\">b\"@c>", "\"a\\\">b\"@c"},
+	    {"\"a@b> X=1", "<\"a@b>", "\"a@b"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -5,6 +5,7 @@
 #include "lib/smtp_session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -169,7 +170,9 @@ Test(connection, takes_hosts_apart_as_people_write_them)
 		int number;
 	} rows[] = {
 	    {"127.0.0.1:x", NULL, SMTP_E_OS, EINVAL},
-	    {"127.0.0.1:", NULL, SMTP_E_OS, ECONNREFUSED},
+	    {"127.0.0.1:", NULL, SMTP_E_OS, EINVAL},
+	    {"127.0.0.1:0", NULL, SMTP_E_OS, ECONNREFUSED},
+	    {"127.0.0.1", "0", SMTP_E_OS, ECONNREFUSED},
 	    {"127.0.0.1:1", NULL, SMTP_E_OS, ECONNREFUSED},
 	    {"[127.0.0.1]:1", NULL, SMTP_E_OS, ECONNREFUSED},
 	    {"127.0.0.1", "1", SMTP_E_OS, ECONNREFUSED},
@@ -231,6 +234,36 @@ Test(connection, goes_to_a_unix_socket_or_on_a_descriptor_too)
 	scratch_folder_remove(folder);
 }
 
+Test(connection, needs_a_descriptor_that_is_a_stream)
+{
+	struct smtp *session = smtp_new(NULL);
+	const int null = open("/dev/null", O_RDWR);
+	int datagrams[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagrams), 0);
+	const struct {
+		int fd;
+		int number;
+	} rows[] = {
+	    {-1, EBADF},
+	    {null, ENOTSOCK},
+	    {datagrams[0], EPROTOTYPE},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_expect_eq(
+		    smtp_attach_fd(session, rows[i].fd), SMTP_E_OS, "%zu", i);
+		cr_expect_eq(smtp_last_errno(session), rows[i].number,
+		    "%zu: %s", i, smtp_last_errmsg(session));
+		cr_expect_neq(smtp_last_errmsg(session)[0], '\0');
+		cr_expect_not(smtp_connected(session));
+	}
+	/* They stay the caller's. */
+	cr_expect_eq(close(null), 0);
+	cr_expect_eq(close(datagrams[0]), 0);
+	close(datagrams[1]);
+	smtp_free(session);
+}
+
 /* Row 5. */
 Test(connection, binds_the_source_address)
 {
@@ -276,6 +309,8 @@ Test(connection, waits_no_longer_than_it_was_told)
 	    {"reply", GREETING "C:noop\nH\n", {.t_other = 50}, SMTP_OK},
 	    {"session", GREETING "C:noop\nR:250-x\n", {.t_session = 80},
 		SMTP_OK},
+	    {"reply, the session however long", GREETING "C:noop\nH\n",
+		{.t_session = INT64_MAX, .t_other = 50}, SMTP_OK},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -292,6 +327,25 @@ Test(connection, waits_no_longer_than_it_was_told)
 		cr_expect_not(smtp_connected(scene.session));
 		library_scene_clear(&scene);
 	}
+}
+
+/* Row 4: also where octets go out as they are, and nobody reads them. */
+Test(connection, waits_no_longer_for_octets_to_leave)
+{
+	const size_t len = (size_t)32 * 1024 * 1024;
+	char *octets = calloc(1, len);
+	struct smtp *session = smtp_new(NULL);
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	cr_assert_eq(write(ends[1], "220 hi\r\n", 8), 8);
+	cr_assert_eq(smtp_attach_fd(session, ends[0]), SMTP_OK);
+	cr_expect_eq(smtp_set_timeout(session, 50), SMTP_OK);
+	cr_expect_eq(smtp_send(session, octets, len), SMTP_E_TIMEOUT);
+	cr_expect_not(smtp_connected(session));
+	smtp_free(session);
+	close(ends[1]);
+	free(octets);
 }
 
 /* Row 10. */
@@ -462,6 +516,28 @@ Test(connection, hides_secrets_that_are_said_by_hand)
 	    "send: '*\\r\\n'\n"
 	    "reply: '501 ok\\r\\n'\n"
 	    "reply: retcode (501); Msg: ok\n");
+	library_scene_clear(&scene);
+}
+
+/* However the octets of a login are cut, or put together. */
+Test(connection, hides_secrets_in_octets_that_are_sent_as_they_are)
+{
+	static const char *const pieces[] = {"NOOP\r\nAUTH PLAIN c2VjcmV0\r\n",
+	    "AUTH ", "PLAIN c2VjcmV0\r\n", "AU", "TH PLAIN c2V", "jcmV0",
+	    "\r\n"};
+	static char all[4096];
+	struct library_scene scene;
+
+	library_scene_init(&scene, GREETING, NULL);
+	smtp_set_debug(scene.session, 1, keep_line, all);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		cr_expect_eq(
+		    smtp_send(scene.session, pieces[i], strlen(pieces[i])),
+		    SMTP_OK);
+	cr_expect_null(strstr(all, "c2V"), "%s", all);
+	cr_expect_null(strstr(all, "jcm"), "%s", all);
+	cr_expect_eq(smtp_send(scene.session, "NOOP\r\n", 6), SMTP_OK);
+	cr_expect_not_null(strstr(all, "send: 'NOOP\\r\\n'\n"), "%s", all);
 	library_scene_clear(&scene);
 }
 

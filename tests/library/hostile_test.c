@@ -377,10 +377,8 @@ check_results(const struct smtp *session, const struct wanted *wanted,
 {
 	for (size_t i = 0; i < smtp_nresults(session); i++) {
 		const struct smtp_result *result = smtp_result_at(session, i);
-		/* Nothing was asked for it. */
-		const enum smtp_class cls =
-		    wanted->cls == SMTP_C_CONN || wanted->is_stage_open
-		    ? SMTP_C_TEMP
+		const enum smtp_class cls = wanted->is_stage_open
+		    ? class_at(smtp_last_stage(session))
 		    : wanted->cls;
 		cr_expect_eq(result->cls, cls, "%s: recipient %zu: %d %.80s",
 		    run->name, i, result->code, result->text);

@@ -372,6 +372,28 @@ Test(mail, of_any_size_comes_out_of_a_function)
 	library_scene_clear(&scene);
 }
 
+/* Threats, I5: however fast the server takes the rest of it. */
+Test(mail, believes_no_reply_before_the_content_is_over)
+{
+	static const char *const says[] = {"S:250 ok\n", "S:552 no\n"};
+	char script[512];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct source source = {.left = (size_t)16 * 1024 * 1024};
+		struct library_scene scene;
+		(void)snprintf(script, sizeof(script), "%s%s",
+		    START RCPT "\n" OK "C:data\nS:354 go\nB65536\n", says[i]);
+		library_scene_init(&scene, script, NULL);
+		cr_expect_eq(smtp_sendmail_fn(scene.session, "x@y", one,
+				 read_lines, &source, 0, 0, NULL, NULL),
+		    SMTP_E_PROTO, "%s: %s", says[i],
+		    smtp_last_errmsg(scene.session));
+		cr_expect_eq(smtp_last_stage(scene.session), SMTP_S_BODY);
+		cr_expect_not(smtp_connected(scene.session));
+		library_scene_clear(&scene);
+	}
+}
+
 Test(mail, is_not_ended_where_reading_fails)
 {
 	struct source source = {.left = 100, .fails = true};
@@ -401,6 +423,9 @@ Test(lmtp, has_a_reply_for_each_recipient)
 		LMTP THREE OK "S:550 no\n" OK
 			      "S:354 go\nD\nS:452 full\nS:250 ok\n" NOOP,
 		three, SMTP_OK, 250, SMTP_S_DOT, SMTP_C_OK, "TPO"},
+	    {"the last one refused behind",
+		LMTP THREE OK OK OK "S:354 go\nD\n" OK OK "S:550 c\n" NOOP,
+		three, SMTP_OK, 250, SMTP_S_DOT, SMTP_C_OK, "OOP"},
 	    {"all refused behind",
 		LMTP THREE OK OK OK
 		"S:354 go\nD\nS:452 a\nS:552 b\nS:550 c\n" RSET NOOP,
@@ -436,6 +461,29 @@ Test(lmtp, has_them_by_hand_too)
 	library_scene_clear(&scene);
 }
 
+/* Who has heard nothing when the connection ends may have it or not. */
+Test(lmtp, has_no_reply_for_those_behind_a_cut)
+{
+	const struct smtp_options options = {.lmtp = 1};
+	struct library_scene scene;
+
+	library_scene_init(&scene,
+	    GREETING "C:lhlo \nS:250 x\n" MAIL "\n" OK RCPT "\n" OK RCPT
+		     "\n" OK DATA "S:250 a\nX\n",
+	    &options);
+	struct smtp *session = scene.session;
+	cr_expect_eq(smtp_ehlo(session, NULL), SMTP_OK);
+	cr_expect_eq(smtp_mail(session, "x@y", NULL), SMTP_OK);
+	for (int i = 0; i < 2; i++)
+		cr_expect_eq(smtp_rcpt(session, three[i], NULL), SMTP_OK);
+	cr_expect_eq(smtp_data(session, HI, 3, 1), SMTP_E_DISCONNECTED);
+	cr_expect_eq(smtp_result_at(session, 0)->cls, SMTP_C_OK);
+	cr_expect_eq(smtp_result_at(session, 0)->stage, SMTP_S_DOT);
+	cr_expect_eq(smtp_result_at(session, 1)->cls, SMTP_C_TEMP);
+	cr_expect_eq(smtp_result_at(session, 1)->stage, SMTP_S_DOT);
+	library_scene_clear(&scene);
+}
+
 /* ---- the envelope out of the header ---- */
 
 struct prepared {
@@ -447,9 +495,25 @@ struct prepared {
 	const char *data; /* NULL: as message */
 };
 
+/* The header's lines end in CRLF then, the body's as they did. */
+static void
+write_sent(char *sent, const char *text)
+{
+	const char *end = strstr(text, "\n\n");
+
+	for (; *text != '\0'; text++) {
+		if (*text == '\n' && text[-1] != '\r' &&
+		    (end == NULL || text <= end + 1))
+			*sent++ = '\r';
+		*sent++ = *text;
+	}
+	*sent = '\0';
+}
+
 static void
 check_prepared(const struct prepared *row)
 {
+	char wanted[512];
 	struct smtp_msg *msg = NULL;
 	char to[256] = "";
 	size_t len = 0;
@@ -466,7 +530,7 @@ check_prepared(const struct prepared *row)
 	cr_expect_str_eq(to, row->to, "%s", row->message);
 	cr_expect_eq(smtp_msg_international(msg), row->is_international);
 	const char *data = smtp_msg_data(msg, &len);
-	const char *wanted = row->data != NULL ? row->data : row->message;
+	write_sent(wanted, row->data != NULL ? row->data : row->message);
 	cr_expect(strlen(wanted) == len && memcmp(data, wanted, len) == 0,
 	    "%s: %.*s", row->message, (int)len, data);
 	smtp_msg_free(msg);
@@ -497,6 +561,14 @@ Test(message, has_its_envelope_in_the_header)
 		true, NULL},
 	    {"From: a@x\nTo: b@y\n\n\xc3\xa9\n", SMTP_OK, "a@x", "b@y", false,
 		NULL},
+	    /* A CR alone ends a line on the wire: what it hides is seen. */
+	    {"From: a@x\nTo: b@y\nX: 1\rBcc: c@y\nY: 2\n\nh\ri\n", SMTP_OK,
+		"a@x", "b@y c@y", false,
+		"From: a@x\nTo: b@y\nX: 1\nY: 2\n\nh\ri\n"},
+	    {"From: a@x\r\nTo: b@y\rBcc: c@y\r\rBcc: body\n", SMTP_OK, "a@x",
+		"b@y c@y", false, "From: a@x\nTo: b@y\n\nBcc: body\n"},
+	    {"From: a@x\nTo: b@y\r", SMTP_OK, "a@x", "b@y", false,
+		"From: a@x\nTo: b@y\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -246,12 +246,19 @@ Test(login, tries_what_is_offered)
 		SMTP_OK, 235, SMTP_C_OK, 0},
 	    {"503: in already",
 		GREETING PLAIN "C:AUTH PLAIN AHUAcA==\nS:503 in\n", SMTP_OK,
-		503, SMTP_C_TEMP, 0},
+		503, SMTP_C_OK, 0},
 	    {"wrong password",
 		GREETING PLAIN "C:AUTH PLAIN AHUAcA==\nS:535 5.7.8 no\n"
 			       "C:AUTH LOGIN dQ==\nS:535 5.7.8 no\n",
 		SMTP_E_AUTH, 535, SMTP_C_TEMP, 0},
-	    {"later", GREETING PLAIN "C:AUTH PLAIN AHUAcA==\nS:454 no\n",
+	    {"later, by the next one",
+		GREETING PLAIN "C:AUTH PLAIN AHUAcA==\nS:454 no\n"
+			       "C:AUTH LOGIN dQ==\nS:334 UGFzc3dvcmQ6\n"
+			       "C:cA==\nS:235 in\n",
+		SMTP_OK, 235, SMTP_C_OK, 0},
+	    {"later",
+		GREETING EHLO_OF("S:250-AUTH PLAIN\n") "C:AUTH PLAIN "
+						       "AHUAcA==\nS:454 no\n",
 		SMTP_E_AUTH, 454, SMTP_C_TEMP, 0},
 	    {"not offered", GREETING EHLO, SMTP_E_NOTSUPP, 454, SMTP_C_TEMP, 0},
 	    {"none of ours", GREETING EHLO_OF("S:250-AUTH NTLM\n"),
@@ -353,6 +360,41 @@ Test(login, asks_a_function)
 			cr_expect_str_eq(teller.heard, "loop");
 		library_scene_clear(&scene);
 	}
+}
+
+/* Whoever gave up is not asked again: what he would say now is no answer. */
+Test(login, asks_no_function_again_that_gave_up)
+{
+	struct teller teller = {.gives_up_at = 1};
+	struct library_scene scene;
+
+	library_scene_init(&scene,
+	    GREETING EHLO "C:AUTH X-MECH\r\nS:334 bG9vcA==\nC:*\r\n"
+			  "S:334 bG9vcA==\n",
+	    NULL);
+	cr_expect_eq(smtp_auth_cb(scene.session, "X-MECH", tell, &teller, 0),
+	    SMTP_E_PROTO);
+	cr_expect_eq(teller.calls, 1);
+	cr_expect_not(smtp_connected(scene.session));
+	library_scene_clear(&scene);
+}
+
+/* RFC 4954 4: a response has 12288 octets at most, also one that was too long
+ * for the line of AUTH and was asked for. */
+Test(login, cancels_where_the_response_is_too_long)
+{
+	const struct smtp_options options = {.auth_in_clear = 1};
+	static char password[20001];
+	struct library_scene scene;
+
+	memset(password, 'p', sizeof(password) - 1);
+	library_scene_init(&scene,
+	    GREETING EHLO_OF("S:250-AUTH PLAIN\n") "C:AUTH PLAIN\r\nS:334 \n"
+						   "C:*\r\nS:501 no\n",
+	    &options);
+	cr_expect_eq(smtp_login(scene.session, "u", password, 1), SMTP_E_AUTH);
+	cr_expect_eq(smtp_last_code(scene.session), 501);
+	library_scene_clear(&scene);
 }
 
 /* ---- REQUIRETLS, RFC 8689 4.2.1 ---- */
