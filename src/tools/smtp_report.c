@@ -1,6 +1,7 @@
 #include "tools/smtp_report.h"
 
 #include "base/clock.h"
+#include "message/printable.h"
 #include "tools/smtp_exit.h"
 #include "tools/tool.h"
 
@@ -10,6 +11,8 @@
 #include <sysexits.h>
 
 #define REPORT_MAX ((size_t)256 * 1024 * 1024)
+/* Of one character as it is shown. */
+#define CHARACTER_MAX ((size_t)8)
 
 void
 smtp_report_init(struct smtp_report *report, const char *name, const char *verb,
@@ -38,29 +41,22 @@ smtp_report_code(struct smtp_report *report, int code)
 
 /* ---- text ---- */
 
-/* U+0080 to U+009F are controls to some terminals. */
-static bool
-is_fit(struct bytes text, size_t len)
-{
-	if (len == 0)
-		return false;
-	if (len == 1)
-		return !bytes_has_control(bytes_first(text, 1));
-	return len > 2 || (unsigned char)text.data[0] != 0xc2 ||
-	    (unsigned char)text.data[1] >= 0xa0;
-}
-
 void
 smtp_report_shown(struct buffer *buffer, struct bytes line)
 {
 	while (line.len > 0) {
 		const size_t len = bytes_utf8_len(line);
 
-		if (is_fit(line, len))
-			buffer_append(buffer, bytes_first(line, len));
+		/* printable_append() would join and trim blanks: columns. */
+		if (len > 1)
+			printable_append(buffer, bytes_first(line, len),
+			    CHARACTER_MAX, true);
+		else if (line.data[0] == ' ' || line.data[0] == '\t')
+			buffer_append_char(buffer, ' ');
+		else if (len == 1 && !bytes_has_control(bytes_first(line, 1)))
+			buffer_append_char(buffer, line.data[0]);
 		else
-			buffer_append_char(
-			    buffer, line.data[0] == '\t' ? ' ' : '?');
+			buffer_append_char(buffer, '?');
 		line = bytes_from(line, len > 0 ? len : 1);
 	}
 }
@@ -98,7 +94,9 @@ print_error(const struct smtp_report *report, const smtp *session, int err)
 	struct buffer line;
 
 	buffer_init(&line, REPORT_MAX);
-	buffer_printf(&line, "%s: %s: ", report->name, report->host);
+	buffer_printf(&line, "%s: ", report->name);
+	smtp_report_shown(&line, bytes_of(report->host));
+	buffer_append_text(&line, ": ");
 	if (failure.code > 0 || smtp_last_errmsg(session)[0] == '\0')
 		buffer_printf(&line, "%s%s", smtp_strerror(err),
 		    smtp_last_errmsg(session)[0] != '\0' ? ": " : "");

@@ -43,6 +43,13 @@ Test(smtp_report, lets_nothing_through_that_a_terminal_obeys)
 	    ROW("\xff\xfe", "??"),
 	    ROW("\xe2\x82", "??"),
 	    ROW("\xe2\x82\xac", "\xe2\x82\xac"),
+	    /* what turns the text around, or is not seen at all */
+	    ROW("a\xe2\x80\xae"
+		"b",
+		"a?b"),
+	    ROW("\xe2\x81\xa6x\xe2\x81\xa9", "?x?"),
+	    ROW("\xe2\x80\x8b\xef\xbb\xbf\xe2\x80\xa8", "???"),
+	    ROW("  two  blanks  ", "  two  blanks  "),
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
