@@ -1,15 +1,11 @@
 #include "tools/smtp_delivery.h"
 
-#include "smtp/dot.h"
 #include "tools/smtp_exit.h"
-#include "tools/smtp_letter.h"
 
 #include <stdio.h>
 #include <sysexits.h>
 
 #define TEXT_MAX ((size_t)256 * 1024)
-/* Octets of a letter that may take long. */
-#define WATCHED_MIN ((size_t)1024 * 1024)
 
 /* ---- what became of it ---- */
 
@@ -46,16 +42,15 @@ write_result(struct json_writer *writer, const smtp_result *result)
 }
 
 static void
-write_letter(
-    struct smtp_visit *visit, const struct smtp_delivery *delivery, int err)
+write_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery,
+    uint64_t size, int err)
 {
 	struct json_writer *writer =
 	    smtp_report_element(&visit->report, "letters");
 
 	json_writer_text(writer, "letter", delivery->name);
 	json_writer_text(writer, "from", delivery->from);
-	json_writer_number(
-	    writer, "size", (int64_t)smtp_letter_wire_size(delivery->content));
+	json_writer_number(writer, "size", (int64_t)size);
 	json_writer_bool(writer, "accepted", err == SMTP_OK);
 	json_writer_array(writer, "recipients");
 	for (size_t i = 0; i < smtp_nresults(visit->session); i++)
@@ -63,6 +58,14 @@ write_letter(
 	json_writer_end(writer);
 	smtp_report_write_error(&visit->report, visit->session, err);
 	json_writer_end(writer);
+}
+
+/* A file's, or out of a header: who knows what it holds. */
+static void
+append_name(struct buffer *line, const char *name)
+{
+	smtp_report_shown(line, bytes_of(name));
+	buffer_append_text(line, ": ");
 }
 
 /* "a.eml: 250 2.0.0 ok", with the recipient where each has its own. */
@@ -76,9 +79,9 @@ print_accepted(const struct smtp_delivery *delivery, bool is_named,
 	smtp_report_lines(&reply, result->code, bytes_of(result->text));
 	for (struct bytes rest = buffer_bytes(&reply); rest.len > 0;) {
 		if (delivery->is_one_of_several)
-			buffer_printf(lines, "%s: ", delivery->name);
+			append_name(lines, delivery->name);
 		if (is_named)
-			buffer_printf(lines, "%s: ", result->addr);
+			append_name(lines, result->addr);
 		buffer_append(lines, bytes_cut(&rest, '\n'));
 		buffer_append_char(lines, '\n');
 	}
@@ -97,8 +100,9 @@ print_refused(const struct smtp_visit *visit,
 	buffer_init(&line, TEXT_MAX);
 	buffer_printf(&line, "%s: ", visit->report.name);
 	if (delivery->is_one_of_several)
-		buffer_printf(&line, "%s: ", delivery->name);
-	buffer_printf(&line, "%s: refused: ", result->addr);
+		append_name(&line, delivery->name);
+	append_name(&line, result->addr);
+	buffer_append_text(&line, "refused: ");
 	if (result->code > 0)
 		buffer_printf(&line, "%03d ", result->code);
 	smtp_report_shown(&line, bytes_of(result->text));
@@ -132,14 +136,15 @@ print_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery)
 }
 
 static void
-tell(struct smtp_visit *visit, const struct smtp_delivery *delivery, int err)
+tell(struct smtp_visit *visit, const struct smtp_delivery *delivery,
+    uint64_t size, int err)
 {
 	const struct smtp_failure failure =
 	    smtp_exit_failure(visit->session, err);
 	const size_t accepted = count_accepted(visit->session);
 
 	if (visit->report.json)
-		write_letter(visit, delivery, err);
+		write_letter(visit, delivery, size, err);
 	if (err == SMTP_OK && accepted < smtp_nresults(visit->session))
 		smtp_report_code(&visit->report, SMTP_EXIT_SOME);
 	else
@@ -169,7 +174,8 @@ is_ascii(const struct smtp_delivery *delivery)
 /* What this letter needs beside what was asked for. */
 static void
 add_options(const struct smtp_visit *visit,
-    const struct smtp_delivery *delivery, struct smtp_list *options)
+    const struct smtp_delivery *delivery, uint64_t len,
+    struct smtp_list *options)
 {
 	const bool is_old = visit->words->compat == SMTP_COMPAT_SMTPLIB2;
 	char text[32];
@@ -177,7 +183,7 @@ add_options(const struct smtp_visit *visit,
 	/* smtplib of Python 2: the size before line ends become CRLF. */
 	if (is_old && smtp_has_extn(visit->session, "size")) {
 		(void)snprintf(
-		    text, sizeof(text), "size=%zu", delivery->content.len);
+		    text, sizeof(text), "size=%llu", (unsigned long long)len);
 		smtp_list_add(options, bytes_of(text));
 	}
 	for (size_t i = 0; i < visit->wishes.mail.count; i++)
@@ -187,50 +193,55 @@ add_options(const struct smtp_visit *visit,
 		smtp_list_add(options, BYTES("SMTPUTF8"));
 }
 
+/* Its line ends go out as they are: SIZE is what it has. */
+static bool
+goes_as_it_is(const struct smtp_visit *visit, const struct smtp_list *options)
+{
+	for (size_t i = 0; i < options->count; i++)
+		if (bytes_is_nocase(
+			bytes_of(options->items[i]), "BODY=BINARYMIME"))
+			return true;
+	return visit->words->raw;
+}
+
 static int
 feed(struct smtp_visit *visit, const struct smtp_delivery *delivery,
-    const char *const *options, bool declares)
+    const struct smtp_letter_facts *facts, const struct smtp_list *options)
 {
-	const bool is_raw = visit->words->raw;
+	const bool is_old = visit->words->compat == SMTP_COMPAT_SMTPLIB2;
 	struct smtp_letter_feed source;
-	size_t column = 0;
-	const bool is_long = dot_has_long_line(delivery->content, &column);
 
-	smtp_letter_feed_begin(&source, delivery->content);
+	smtp_letter_feed_begin(&source, delivery->letter);
 	const int err = smtp_sendmail_fn(visit->session, delivery->from,
 	    delivery->to, smtp_letter_feed_fn, &source,
-	    is_raw ? delivery->content.len
-		   : smtp_letter_wire_size(delivery->content),
-	    SMTP_SEND_REWIND | (declares ? SMTP_SEND_8BIT : 0) |
-		(is_long ? SMTP_SEND_LONG : 0) | (is_raw ? SMTP_SEND_RAW : 0),
-	    options, smtp_list_get(&visit->wishes.rcpt));
+	    goes_as_it_is(visit, options) ? facts->len : facts->wire_len,
+	    SMTP_SEND_REWIND |
+		(facts->is_8bit && !is_old ? SMTP_SEND_8BIT : 0) |
+		(facts->has_long_line ? SMTP_SEND_LONG : 0) |
+		(visit->words->raw ? SMTP_SEND_RAW : 0),
+	    smtp_list_get(options), smtp_list_get(&visit->wishes.rcpt));
 	smtp_letter_feed_end(&source);
 	return err;
 }
 
 static int
-send_with(struct smtp_visit *visit, const struct smtp_delivery *delivery,
-    const char *const *options)
+send_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery,
+    const struct smtp_letter_facts *facts)
 {
-	const struct smtp_words *words = visit->words;
-	const bool is_old = words->compat == SMTP_COMPAT_SMTPLIB2;
-
-	/* Only what is fed can go undeclared, or be watched. */
-	if (is_old || delivery->content.len > WATCHED_MIN)
-		return feed(visit, delivery, options,
-		    !is_old && !bytes_is_ascii(delivery->content));
-	return smtp_sendmail(visit->session, delivery->from, delivery->to,
-	    delivery->content.data, delivery->content.len, !words->raw, options,
-	    smtp_list_get(&visit->wishes.rcpt));
-}
-
-static int
-send_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery)
-{
+	const bool is_old = visit->words->compat == SMTP_COMPAT_SMTPLIB2;
+	const struct bytes content = delivery->letter->head;
 	struct smtp_list options = {0};
+	int err = SMTP_OK;
 
-	add_options(visit, delivery, &options);
-	const int err = send_with(visit, delivery, smtp_list_get(&options));
+	add_options(visit, delivery, facts->len, &options);
+	/* Only what is fed can go undeclared. */
+	if (is_old || facts->len > content.len)
+		err = feed(visit, delivery, facts, &options);
+	else
+		err = smtp_sendmail(visit->session, delivery->from,
+		    delivery->to, content.data, content.len, !visit->words->raw,
+		    smtp_list_get(&options),
+		    smtp_list_get(&visit->wishes.rcpt));
 	smtp_list_clear(&options);
 	return err;
 }
@@ -239,5 +250,13 @@ void
 smtp_delivery_send(
     struct smtp_visit *visit, const struct smtp_delivery *delivery)
 {
-	tell(visit, delivery, send_letter(visit, delivery));
+	struct smtp_letter_facts facts;
+	struct error error;
+
+	if (smtp_letter_survey(delivery->letter, &facts, &error))
+		tell(visit, delivery, facts.wire_len,
+		    send_letter(visit, delivery, &facts));
+	else
+		smtp_report_fault(&visit->report, EX_USAGE, "%s: %s",
+		    delivery->name, error_text(&error));
 }

@@ -1,16 +1,16 @@
 /* One letter, and what became of each of its recipients. */
 #pragma once
 
-#include "base/bytes.h"
+#include "tools/smtp_letter.h"
 #include "tools/smtp_visit.h"
 
 struct smtp_delivery {
 	const char *name; /* of the letter, for who reads */
 	bool is_one_of_several;
 	const char *from;
-	const char *const *to; /* ending in NULL */
-	struct bytes content;  /* any line ends */
-	bool is_international; /* its header is not ASCII */
+	const char *const *to;            /* ending in NULL */
+	const struct smtp_letter *letter; /* any line ends */
+	bool is_international;            /* its header is not ASCII */
 };
 
 /* Greeted; all is told, with the exit code. */

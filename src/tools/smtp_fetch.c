@@ -5,12 +5,14 @@
 #include "config/config.h"
 #include "delivery/maildir.h"
 #include "tools/smtp_exit.h"
-#include "tools/smtp_letter.h"
 #include "tools/smtp_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+
+/* Octets of a letter. */
+#define LETTER_MAX ((size_t)1 << 30)
 
 struct fetch {
 	struct smtp_visit *visit;
@@ -62,7 +64,7 @@ tell(struct fetch *fetch, int code)
 		json_writer_end(writer);
 		return;
 	}
-	buffer_init(&line, SMTP_LETTER_MAX);
+	buffer_init(&line, LETTER_MAX);
 	buffer_printf(&line, "%s: from <", code == 250 ? "taken" : "not taken");
 	smtp_report_shown(&line, bytes_of(fetch->from));
 	buffer_printf(&line, "> to %zu, %zu octets\n", fetch->recipients,
@@ -276,7 +278,7 @@ smtp_fetch_run(struct smtp_visit *visit)
 	    .visit = visit, .hostname = smtp_default_hostname()};
 
 	fetch.stamp.hostname = fetch.hostname;
-	buffer_init(&fetch.content, SMTP_LETTER_MAX);
+	buffer_init(&fetch.content, LETTER_MAX);
 	smtp_set_default_port(visit->session, SMTP_ODMR_PORT);
 	if ((visit->words->maildir != NULL || open_relay(&fetch)) &&
 	    smtp_visit_connect(visit) && smtp_visit_greet(visit))

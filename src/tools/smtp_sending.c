@@ -1,9 +1,9 @@
 #include "tools/smtp_sending.h"
 
 #include "base/memory.h"
+#include "message/header.h"
 #include "tools/smtp_delivery.h"
 #include "tools/smtp_envelope.h"
-#include "tools/smtp_letter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+/* Of a test letter: an argument has less. */
+#define TEST_MAX ((size_t)16 * 1024 * 1024)
 
 /* ---- before connecting ---- */
 
@@ -88,22 +91,21 @@ sender_of(const struct smtp_words *words)
 /* ---- letters ---- */
 
 typedef void letter_fn(struct smtp_visit *visit, const char *from,
-    const char *name, struct bytes content);
+    const char *name, const struct smtp_letter *letter);
 
 static void
 with_letter(
     struct smtp_visit *visit, const char *from, const char *name, letter_fn *fn)
 {
-	struct buffer content;
+	struct smtp_letter letter;
 	struct error error;
 
-	buffer_init(&content, SMTP_LETTER_MAX);
-	if (smtp_letter_read(name, &content, &error))
-		fn(visit, from, name, buffer_bytes(&content));
+	if (smtp_letter_open(name, &letter, &error))
+		fn(visit, from, name, &letter);
 	else
 		smtp_report_fault(
 		    &visit->report, EX_USAGE, "%s", error_text(&error));
-	buffer_clear(&content);
+	smtp_letter_close(&letter);
 }
 
 static void
@@ -117,14 +119,14 @@ with_letters(struct smtp_visit *visit, const char *from, letter_fn *fn)
 
 static void
 send_letter(struct smtp_visit *visit, const char *from, const char *name,
-    struct bytes content)
+    const struct smtp_letter *letter)
 {
 	const struct smtp_delivery delivery = {
 	    .name = name,
 	    .is_one_of_several = visit->words->letters.count > 1,
 	    .from = from,
 	    .to = smtp_list_get(&visit->words->to),
-	    .content = content,
+	    .letter = letter,
 	};
 
 	smtp_delivery_send(visit, &delivery);
@@ -136,12 +138,15 @@ send_test(struct smtp_visit *visit, const char *from)
 	struct buffer content;
 	struct error error;
 
-	buffer_init(&content, SMTP_LETTER_MAX);
-	if (smtp_letter_make(visit->words, from, &content, &error))
-		send_letter(visit, from, "test letter", buffer_bytes(&content));
-	else
+	buffer_init(&content, TEST_MAX);
+	if (smtp_letter_make(visit->words, from, &content, &error)) {
+		const struct smtp_letter letter =
+		    smtp_letter_of(buffer_bytes(&content));
+		send_letter(visit, from, "test letter", &letter);
+	} else {
 		smtp_report_fault(
 		    &visit->report, EX_USAGE, "%s", error_text(&error));
+	}
 	buffer_clear(&content);
 }
 
@@ -175,44 +180,63 @@ smtp_sending_send(struct smtp_visit *visit)
 
 /* ---- msg ---- */
 
-/* smtp_prepare() has said no. */
-static void
-tell_no_envelope(struct smtp_visit *visit, const char *name)
+/* The envelope is in the header, and that in the head; NULL, told: not so. */
+static smtp_msg *
+prepare(struct smtp_visit *visit, const char *from, const char *name,
+    const struct smtp_letter *letter)
 {
-	smtp_report_fault(&visit->report, EX_USAGE,
-	    "%s: no envelope in its header: it has no From or Sender (say -f), "
-	    "an address that is none, or is resent twice",
-	    name);
+	const struct bytes head = letter->head;
+	smtp_msg *message = NULL;
+
+	if (letter->rest.fd >= 0 && header_len(head) == head.len)
+		smtp_report_fault(&visit->report, EX_USAGE,
+		    "%s: its header is larger than %zu KiB; send takes it",
+		    name, SMTP_LETTER_HEAD_MAX / 1024);
+	else if (smtp_prepare(head.data, head.len, from,
+		     smtp_list_get(&visit->words->to), &message) != SMTP_OK)
+		smtp_report_fault(&visit->report, EX_USAGE,
+		    "%s: no envelope in its header: it has no From or Sender "
+		    "(say -f), an address that is none, or is resent twice",
+		    name);
+	return message;
+}
+
+static void
+send_prepared(struct smtp_visit *visit, const struct smtp_delivery *delivery)
+{
+	const int stop = visit->words->stop;
+
+	if (delivery->to[0] == NULL)
+		smtp_report_fault(&visit->report, EX_USAGE,
+		    "%s: to whom? say -t ADDRESS", delivery->name);
+	else if (stop != SMTP_STOP_NEVER)
+		smtp_envelope_say(
+		    visit, delivery->from, delivery->to, (enum smtp_stop)stop);
+	else
+		smtp_delivery_send(visit, delivery);
 }
 
 static void
 send_message(struct smtp_visit *visit, const char *from, const char *name,
-    struct bytes content)
+    const struct smtp_letter *letter)
 {
-	const struct smtp_words *words = visit->words;
-	smtp_msg *message = NULL;
+	smtp_msg *message = prepare(visit, from, name, letter);
+	struct smtp_letter prepared = *letter;
 	size_t len = 0;
 
-	if (smtp_prepare(content.data, content.len, from,
-		smtp_list_get(&words->to), &message) != SMTP_OK) {
-		tell_no_envelope(visit, name);
+	if (message == NULL)
 		return;
-	}
 	const void *data = smtp_msg_data(message, &len);
+	prepared.head = bytes_make(data, len);
 	const struct smtp_delivery delivery = {
 	    .name = name,
-	    .is_one_of_several = words->letters.count > 1,
+	    .is_one_of_several = visit->words->letters.count > 1,
 	    .from = smtp_msg_from(message),
 	    .to = smtp_msg_to(message),
-	    .content = bytes_make(data, len),
+	    .letter = &prepared,
 	    .is_international = smtp_msg_international(message) != 0,
 	};
-	const bool has_recipients = check_recipients(visit, delivery.to);
-	if (has_recipients && words->stop != SMTP_STOP_NEVER)
-		smtp_envelope_say(visit, delivery.from, delivery.to,
-		    (enum smtp_stop)words->stop);
-	else if (has_recipients)
-		smtp_delivery_send(visit, &delivery);
+	send_prepared(visit, &delivery);
 	smtp_msg_free(message);
 }
 
