@@ -2,10 +2,13 @@
 
 #include "tools/smtp_exit.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 #define TEXT_MAX ((size_t)256 * 1024)
+/* Of a fault's text. */
+#define FAULT_MAX ((size_t)4096)
 
 /* ---- what became of it ---- */
 
@@ -46,7 +49,7 @@ write_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery,
     uint64_t size, int err)
 {
 	struct json_writer *writer =
-	    smtp_report_element(&visit->report, "letters");
+	    smtp_report_element(&visit->report, SMTP_REPORT_LETTERS);
 
 	json_writer_text(writer, "letter", delivery->name);
 	json_writer_text(writer, "from", delivery->from);
@@ -56,7 +59,7 @@ write_letter(struct smtp_visit *visit, const struct smtp_delivery *delivery,
 	for (size_t i = 0; i < smtp_nresults(visit->session); i++)
 		write_result(writer, smtp_result_at(visit->session, i));
 	json_writer_end(writer);
-	smtp_report_write_error(&visit->report, visit->session, err);
+	smtp_report_write_error(&visit->report, writer, visit->session, err);
 	json_writer_end(writer);
 }
 
@@ -257,6 +260,32 @@ smtp_delivery_send(
 		tell(visit, delivery, facts.wire_len,
 		    send_letter(visit, delivery, &facts));
 	else
-		smtp_report_fault(&visit->report, EX_USAGE, "%s: %s",
+		smtp_delivery_fault(visit, delivery->name, "%s: %s",
 		    delivery->name, error_text(&error));
+}
+
+void
+smtp_delivery_fault(
+    struct smtp_visit *visit, const char *name, const char *format, ...)
+{
+	struct smtp_report *report = &visit->report;
+	struct json_writer *writer = NULL;
+	char text[FAULT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args); /* may be cut */
+	va_end(args);
+	if (report->json) {
+		writer = smtp_report_element(report, SMTP_REPORT_LETTERS);
+		json_writer_text(writer, "letter", name);
+		json_writer_null(writer, "from");
+		json_writer_null(writer, "size");
+		json_writer_bool(writer, "accepted", false);
+		json_writer_array(writer, "recipients");
+		json_writer_end(writer);
+	}
+	smtp_report_fault_of(report, writer, EX_USAGE, "%s", text);
+	if (writer != NULL)
+		json_writer_end(writer);
 }

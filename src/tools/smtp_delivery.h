@@ -16,3 +16,6 @@ struct smtp_delivery {
 /* Greeted; all is told, with the exit code. */
 void smtp_delivery_send(
     struct smtp_visit *visit, const struct smtp_delivery *delivery);
+/* A letter called name that cannot be sent at all: EX_USAGE. */
+void smtp_delivery_fault(struct smtp_visit *visit, const char *name,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -103,8 +103,7 @@ finish(struct dialogue *dialogue, int err, const char *command)
 {
 	struct smtp_visit *visit = dialogue->visit;
 
-	if (smtp_visit_check(visit, err))
-		smtp_report_reply(&visit->report, visit->session, command);
+	smtp_report_reply(&visit->report, visit->session, command, err);
 	/* One that was not sent is no reason to go. */
 	dialogue->is_over |= !smtp_connected(visit->session);
 }
@@ -195,7 +194,7 @@ refuses_chunk(struct dialogue *dialogue, const char *line)
 
 	if (!bytes_is_nocase(bytes_cut(&rest, ' '), "BDAT"))
 		return false;
-	smtp_report_fault(&dialogue->visit->report, EX_USAGE,
+	smtp_report_unsaid(&dialogue->visit->report, line, EX_USAGE,
 	    "BDAT: its octets cannot be typed; say DATA, or "
 	    "postrider smtp send --bdat -m FILE");
 	return true;

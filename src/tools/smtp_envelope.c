@@ -9,12 +9,11 @@
 static bool
 tell(struct smtp_visit *visit, int err, const char *verb, const char *address)
 {
-	if (!smtp_visit_check(visit, err))
-		return false;
 	char *command = memory_format("%s:<%s>", verb, address);
-	smtp_report_reply(&visit->report, visit->session, command);
+
+	smtp_report_reply(&visit->report, visit->session, command, err);
 	free(command);
-	return smtp_last_code(visit->session) / 100 == 2;
+	return err == SMTP_OK && smtp_last_code(visit->session) / 100 == 2;
 }
 
 static void
@@ -35,10 +34,10 @@ say_recipients(struct smtp_visit *visit, const char *const *to)
 static void
 say_data(struct smtp_visit *visit)
 {
-	if (!smtp_visit_check(visit, smtp_docmd(visit->session, "data", NULL)))
-		return;
-	smtp_report_reply(&visit->report, visit->session, "DATA");
-	if (smtp_last_code(visit->session) == 354)
+	const int err = smtp_docmd(visit->session, "data", NULL);
+
+	smtp_report_reply(&visit->report, visit->session, "DATA", err);
+	if (err == SMTP_OK && smtp_last_code(visit->session) == 354)
 		smtp_close(visit->session);
 }
 

@@ -55,7 +55,7 @@ tell(struct fetch *fetch, int code)
 
 	if (report->json) {
 		struct json_writer *writer =
-		    smtp_report_element(report, "letters");
+		    smtp_report_element(report, SMTP_REPORT_LETTERS);
 		json_writer_text(writer, "from", fetch->from);
 		json_writer_number(
 		    writer, "recipients", (int64_t)fetch->recipients);

@@ -11,8 +11,17 @@
 #include <sysexits.h>
 
 #define REPORT_MAX ((size_t)256 * 1024 * 1024)
+/* Of a fault's text. */
+#define FAULT_MAX ((size_t)4096)
 /* Of one character as it is shown. */
 #define CHARACTER_MAX ((size_t)8)
+
+static void
+part_init(struct smtp_report_part *part)
+{
+	buffer_init(&part->buffer, REPORT_MAX);
+	json_writer_init(&part->writer, &part->buffer);
+}
 
 void
 smtp_report_init(struct smtp_report *report, const char *name, const char *verb,
@@ -20,17 +29,22 @@ smtp_report_init(struct smtp_report *report, const char *name, const char *verb,
 {
 	*report = (struct smtp_report){
 	    .name = name, .host = host, .json = json, .code = EX_OK};
-	buffer_init(&report->buffer, REPORT_MAX);
-	json_writer_init(&report->writer, &report->buffer);
-	json_writer_object(&report->writer, NULL);
-	json_writer_text(&report->writer, "command", verb);
-	json_writer_text(&report->writer, "host", host);
+	part_init(&report->all);
+	json_writer_object(&report->all.writer, NULL);
+	json_writer_text(&report->all.writer, "command", verb);
+	json_writer_text(&report->all.writer, "host", host);
+	for (size_t i = 0; i < SMTP_REPORT_ARRAYS; i++) {
+		part_init(&report->arrays[i]);
+		json_writer_array(&report->arrays[i].writer, NULL);
+	}
 }
 
 void
 smtp_report_clear(struct smtp_report *report)
 {
-	buffer_clear(&report->buffer);
+	buffer_clear(&report->all.buffer);
+	for (size_t i = 0; i < SMTP_REPORT_ARRAYS; i++)
+		buffer_clear(&report->arrays[i].buffer);
 }
 
 void
@@ -109,25 +123,37 @@ print_error(const struct smtp_report *report, const smtp *session, int err)
 /* ---- JSON ---- */
 
 struct json_writer *
-smtp_report_element(struct smtp_report *report, const char *array)
+smtp_report_element(struct smtp_report *report, enum smtp_report_array array)
 {
-	if (report->array != NULL && strcmp(report->array, array) != 0) {
-		json_writer_end(&report->writer);
-		report->array = NULL;
-	}
-	if (report->array == NULL)
-		json_writer_array(&report->writer, array);
-	report->array = array;
-	json_writer_object(&report->writer, NULL);
-	return &report->writer;
+	struct json_writer *writer = &report->arrays[array].writer;
+
+	json_writer_object(writer, NULL);
+	return writer;
+}
+
+/* The first error of all stands outermost, too. */
+static bool
+takes_error(struct smtp_report *report)
+{
+	const bool is_first = !report->has_error;
+
+	report->has_error = true;
+	return is_first;
 }
 
 static void
-close_array(struct smtp_report *report)
+write_no_reply(struct json_writer *writer)
 {
-	if (report->array != NULL)
-		json_writer_end(&report->writer);
-	report->array = NULL;
+	json_writer_null(writer, "code");
+	json_writer_text(writer, "enhanced", "");
+	json_writer_text(writer, "text", "");
+}
+
+static void
+write_where(struct json_writer *writer, smtp_class class, smtp_stage stage)
+{
+	json_writer_text(writer, "class", smtp_exit_class_word(class));
+	json_writer_text(writer, "stage", smtp_exit_stage_word(stage));
 }
 
 /* Into the object that is open. */
@@ -139,27 +165,16 @@ write_reply(struct json_writer *writer, const smtp *session)
 		json_writer_text(writer, "enhanced", smtp_last_enh(session));
 		json_writer_bytes(writer, "text", last_text(session));
 	} else {
-		json_writer_null(writer, "code");
-		json_writer_text(writer, "enhanced", "");
-		json_writer_text(writer, "text", "");
+		write_no_reply(writer);
 	}
-	json_writer_text(
-	    writer, "class", smtp_exit_class_word(smtp_last_class(session)));
-	json_writer_text(
-	    writer, "stage", smtp_exit_stage_word(smtp_last_stage(session)));
+	write_where(writer, smtp_last_class(session), smtp_last_stage(session));
 }
 
-void
-smtp_report_write_error(
-    struct smtp_report *report, const smtp *session, int err)
+static void
+write_failure(struct json_writer *writer, const smtp *session, int err)
 {
-	struct json_writer *writer = &report->writer;
-
-	if (err == SMTP_OK) {
-		json_writer_null(writer, "error");
-		return;
-	}
 	const struct smtp_failure failure = smtp_exit_failure(session, err);
+
 	json_writer_object(writer, "error");
 	json_writer_text(writer, "kind", smtp_exit_error_word(err));
 	write_reply(writer, session);
@@ -170,75 +185,150 @@ smtp_report_write_error(
 	json_writer_end(writer);
 }
 
+void
+smtp_report_write_error(struct smtp_report *report, struct json_writer *writer,
+    const smtp *session, int err)
+{
+	if (err == SMTP_OK) {
+		json_writer_null(writer, "error");
+		return;
+	}
+	write_failure(writer, session, err);
+	if (takes_error(report))
+		write_failure(&report->all.writer, session, err);
+}
+
+static void
+write_fault(struct json_writer *writer, const char *text)
+{
+	json_writer_object(writer, "error");
+	json_writer_text(writer, "kind", "fault");
+	json_writer_text(writer, "message", text);
+	json_writer_end(writer);
+}
+
 /* ---- as it goes ---- */
 
-void
-smtp_report_reply(
-    struct smtp_report *report, const smtp *session, const char *command)
+static void
+print_reply(struct smtp_report *report, const smtp *session)
 {
 	struct buffer lines;
 
-	smtp_report_code(report, smtp_exit_of_reply(smtp_last_code(session)));
-	if (report->json) {
-		struct json_writer *writer =
-		    smtp_report_element(report, "replies");
-		json_writer_text(writer, "command", command);
-		write_reply(writer, session);
-		json_writer_end(writer);
-		return;
-	}
 	buffer_init(&lines, REPORT_MAX);
 	smtp_report_lines(&lines, smtp_last_code(session), last_text(session));
 	smtp_report_code(report, tool_print(&lines));
 	buffer_clear(&lines);
 }
 
-/* The first one counts; in an object that is open there is no place for it. */
-static bool
-begins_error(struct smtp_report *report)
+static void
+report_code_of(struct smtp_report *report, const smtp *session, int err)
 {
-	const bool is_first = !report->has_error;
+	const struct smtp_failure failure = smtp_exit_failure(session, err);
 
-	if (is_first)
-		close_array(report);
-	report->has_error = true;
-	return is_first;
+	smtp_report_code(report,
+	    err == SMTP_OK ? smtp_exit_of_reply(smtp_last_code(session))
+			   : smtp_exit_of(&failure));
+}
+
+void
+smtp_report_reply(struct smtp_report *report, const smtp *session,
+    const char *command, int err)
+{
+	report_code_of(report, session, err);
+	if (report->json) {
+		struct json_writer *writer =
+		    smtp_report_element(report, SMTP_REPORT_REPLIES);
+		json_writer_text(writer, "command", command);
+		write_reply(writer, session);
+		if (err != SMTP_OK)
+			smtp_report_write_error(report, writer, session, err);
+		json_writer_end(writer);
+	} else if (err == SMTP_OK) {
+		print_reply(report, session);
+	} else {
+		print_error(report, session, err);
+	}
 }
 
 void
 smtp_report_error(struct smtp_report *report, const smtp *session, int err)
 {
-	const struct smtp_failure failure = smtp_exit_failure(session, err);
-
-	smtp_report_code(report, smtp_exit_of(&failure));
-	if (!report->json) {
+	report_code_of(report, session, err);
+	if (!report->json)
 		print_error(report, session, err);
+	else if (takes_error(report))
+		write_failure(&report->all.writer, session, err);
+}
+
+static void
+print_fault(const struct smtp_report *report, const char *text)
+{
+	struct buffer line;
+
+	buffer_init(&line, REPORT_MAX);
+	smtp_report_shown(&line, bytes_of(text));
+	(void)fprintf(stderr, "%s: %.*s\n", report->name,
+	    BYTES_ARGS(buffer_bytes(&line)));
+	buffer_clear(&line);
+}
+
+static void __attribute__((format(printf, 4, 0)))
+tell_fault(struct smtp_report *report, struct json_writer *writer, int code,
+    const char *format, va_list args)
+{
+	char text[FAULT_MAX];
+
+	(void)vsnprintf(text, sizeof(text), format, args); /* may be cut */
+	smtp_report_code(report, code);
+	if (!report->json) {
+		print_fault(report, text);
 		return;
 	}
-	if (begins_error(report))
-		smtp_report_write_error(report, session, err);
+	if (writer != NULL)
+		write_fault(writer, text);
+	if (takes_error(report))
+		write_fault(&report->all.writer, text);
+}
+
+void
+smtp_report_unsaid(struct smtp_report *report, const char *command, int code,
+    const char *format, ...)
+{
+	struct json_writer *writer = NULL;
+	va_list args;
+
+	if (report->json) {
+		writer = smtp_report_element(report, SMTP_REPORT_REPLIES);
+		json_writer_text(writer, "command", command);
+		write_no_reply(writer);
+		write_where(writer, SMTP_C_PERM, SMTP_S_CMD);
+	}
+	va_start(args, format);
+	tell_fault(report, writer, code, format, args);
+	va_end(args);
+	if (writer != NULL)
+		json_writer_end(writer);
 }
 
 void
 smtp_report_fault(struct smtp_report *report, int code, const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args); /* may be cut */
+	tell_fault(report, NULL, code, format, args);
 	va_end(args);
-	smtp_report_code(report, code);
-	if (!report->json) {
-		(void)fprintf(stderr, "%s: %s\n", report->name, text);
-		return;
-	}
-	if (!begins_error(report))
-		return;
-	json_writer_object(&report->writer, "error");
-	json_writer_text(&report->writer, "kind", "fault");
-	json_writer_text(&report->writer, "message", text);
-	json_writer_end(&report->writer);
+}
+
+void
+smtp_report_fault_of(struct smtp_report *report, struct json_writer *writer,
+    int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell_fault(report, writer, code, format, args);
+	va_end(args);
 }
 
 static void
@@ -266,10 +356,9 @@ write_tls(struct json_writer *writer, smtp *session)
 void
 smtp_report_session(struct smtp_report *report, smtp *session)
 {
-	struct json_writer *writer = &report->writer;
+	struct json_writer *writer = &report->all.writer;
 	const char *name = NULL;
 
-	close_array(report);
 	json_writer_object(writer, "session");
 	json_writer_bool(writer, "esmtp", smtp_does_esmtp(session) != 0);
 	json_writer_text(writer, "ehlo", smtp_ehlo_resp(session));
@@ -282,14 +371,32 @@ smtp_report_session(struct smtp_report *report, smtp *session)
 	json_writer_end(writer);
 }
 
+/* Behind what stands in the outermost object already: command and host. */
+static void
+append_array(struct smtp_report *report, enum smtp_report_array array)
+{
+	static const char *const names[] = {
+	    [SMTP_REPORT_LETTERS] = "letters",
+	    [SMTP_REPORT_REPLIES] = "replies",
+	};
+	struct smtp_report_part *part = &report->arrays[array];
+
+	if (!part->writer.comma)
+		return; /* it has no element */
+	json_writer_end(&part->writer);
+	buffer_printf(&report->all.buffer, ",\"%s\":", names[array]);
+	buffer_append(&report->all.buffer, buffer_bytes(&part->buffer));
+}
+
 int
 smtp_report_finish(struct smtp_report *report)
 {
 	if (!report->json)
 		return report->code;
-	close_array(report);
-	json_writer_number(&report->writer, "exit", report->code);
-	json_writer_end_line(&report->writer);
-	const int printed = tool_print(&report->buffer);
+	append_array(report, SMTP_REPORT_LETTERS);
+	append_array(report, SMTP_REPORT_REPLIES);
+	json_writer_number(&report->all.writer, "exit", report->code);
+	json_writer_end_line(&report->all.writer);
+	const int printed = tool_print(&report->all.buffer);
 	return printed != EX_OK ? printed : report->code;
 }

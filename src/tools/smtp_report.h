@@ -1,6 +1,9 @@
 /*
  * What postrider smtp tells: text on stdout and stderr as it goes, or with
  * --json one object on stdout at the end, and the exit code.
+ *
+ * In the object each key stands once.  An error stands in the letter or reply
+ * that it is about, and the first one of all in the outermost "error".
  */
 #pragma once
 
@@ -10,15 +13,26 @@
 
 #include <stdbool.h>
 
+enum smtp_report_array {
+	SMTP_REPORT_LETTERS,
+	SMTP_REPORT_REPLIES,
+	SMTP_REPORT_ARRAYS
+};
+
+/* Arrays grow side by side, whatever is told between their elements. */
+struct smtp_report_part {
+	struct buffer buffer;
+	struct json_writer writer;
+};
+
 struct smtp_report {
 	const char *name; /* "postrider smtp send", borrowed */
 	const char *host; /* borrowed */
 	bool json;
-	bool has_error;       /* it was written */
-	int code;             /* with which to end */
-	const char *array;    /* the one that is open, or NULL */
-	struct buffer buffer; /* the JSON */
-	struct json_writer writer;
+	bool has_error;              /* the outermost one was written */
+	int code;                    /* with which to end */
+	struct smtp_report_part all; /* the JSON, but for the arrays */
+	struct smtp_report_part arrays[SMTP_REPORT_ARRAYS];
 };
 
 void smtp_report_init(struct smtp_report *report, const char *name,
@@ -26,22 +40,32 @@ void smtp_report_init(struct smtp_report *report, const char *name,
 void smtp_report_clear(struct smtp_report *report);
 /* code is what to end with, unless something worse was told. */
 void smtp_report_code(struct smtp_report *report, int code);
-/* Open an object in the array of that name, which is opened where it is not. */
+/* Open an object in that array; the caller ends it. */
 struct json_writer *smtp_report_element(
-    struct smtp_report *report, const char *array);
+    struct smtp_report *report, enum smtp_report_array array);
 
-/* The last reply, to command. */
-void smtp_report_reply(
-    struct smtp_report *report, const smtp *session, const char *command);
+/*
+ * What came of command, and the exit code: err is what its call returned; where
+ * that is SMTP_OK the last reply is told, else why, and what to do.
+ */
+void smtp_report_reply(struct smtp_report *report, const smtp *session,
+    const char *command, int err);
+/* A command that was not said, by a fault as of smtp_report_fault(). */
+void smtp_report_unsaid(struct smtp_report *report, const char *command,
+    int code, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The last call failed with err: why, what to do, and the exit code. */
 void smtp_report_error(
     struct smtp_report *report, const smtp *session, int err);
 /* A fault of ours or of the command line; code is the exit code. */
 void smtp_report_fault(struct smtp_report *report, int code, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
-/* Into the open object, or the outermost: "error": {...}, or null. */
-void smtp_report_write_error(
-    struct smtp_report *report, const smtp *session, int err);
+/* The same, of what writer has an object open for; NULL where that is text. */
+void smtp_report_fault_of(struct smtp_report *report,
+    struct json_writer *writer, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Into the object that writer has open: "error": {...}, or null. */
+void smtp_report_write_error(struct smtp_report *report,
+    struct json_writer *writer, const smtp *session, int err);
 /* What EHLO and TLS said. */
 void smtp_report_session(struct smtp_report *report, smtp *session);
 /* Print the JSON; the exit code. */

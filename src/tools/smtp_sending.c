@@ -103,8 +103,7 @@ with_letter(
 	if (smtp_letter_open(name, &letter, &error))
 		fn(visit, from, name, &letter);
 	else
-		smtp_report_fault(
-		    &visit->report, EX_USAGE, "%s", error_text(&error));
+		smtp_delivery_fault(visit, name, "%s", error_text(&error));
 	smtp_letter_close(&letter);
 }
 
@@ -189,12 +188,12 @@ prepare(struct smtp_visit *visit, const char *from, const char *name,
 	smtp_msg *message = NULL;
 
 	if (letter->rest.fd >= 0 && header_len(head) == head.len)
-		smtp_report_fault(&visit->report, EX_USAGE,
+		smtp_delivery_fault(visit, name,
 		    "%s: its header is larger than %zu KiB; send takes it",
 		    name, SMTP_LETTER_HEAD_MAX / 1024);
 	else if (smtp_prepare(head.data, head.len, from,
 		     smtp_list_get(&visit->words->to), &message) != SMTP_OK)
-		smtp_report_fault(&visit->report, EX_USAGE,
+		smtp_delivery_fault(visit, name,
 		    "%s: no envelope in its header: it has no From or Sender "
 		    "(say -f), an address that is none, or is resent twice",
 		    name);
@@ -207,7 +206,7 @@ send_prepared(struct smtp_visit *visit, const struct smtp_delivery *delivery)
 	const int stop = visit->words->stop;
 
 	if (delivery->to[0] == NULL)
-		smtp_report_fault(&visit->report, EX_USAGE,
+		smtp_delivery_fault(visit, delivery->name,
 		    "%s: to whom? say -t ADDRESS", delivery->name);
 	else if (stop != SMTP_STOP_NEVER)
 		smtp_envelope_say(

@@ -28,8 +28,8 @@ say(struct smtp_visit *visit, const char *verb, const char *argument,
 	    ? memory_format("%s %s", verb, argument)
 	    : memory_copy_text(verb);
 
-	if (smtp_visit_check(visit, fn(visit->session, argument)))
-		smtp_report_reply(&visit->report, visit->session, command);
+	const int err = fn(visit->session, argument);
+	smtp_report_reply(&visit->report, visit->session, command, err);
 	free(command);
 }
 

@@ -158,7 +158,7 @@ smtp_visit_check(struct smtp_visit *visit, int err)
 static void
 report_greeting(struct smtp_visit *visit)
 {
-	struct json_writer *writer = &visit->report.writer;
+	struct json_writer *writer = &visit->report.all.writer;
 
 	if (!visit->report.json)
 		return;
