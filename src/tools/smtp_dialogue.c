@@ -1,6 +1,7 @@
 #include "tools/smtp_dialogue.h"
 
 #include "base/memory.h"
+#include "smtp/dot.h"
 #include "tools/line_editor.h"
 #include "tools/smtp_secrets.h"
 
@@ -22,7 +23,7 @@ enum turn {
 struct dialogue {
 	struct smtp_visit *visit;
 	enum turn turn;
-	struct buffer content;
+	struct buffer content; /* as it goes out */
 	bool is_over;
 	/* Where lines come from: argv, or the editor, or a stream. */
 	int next_argument;
@@ -34,20 +35,29 @@ struct dialogue {
 
 /* ---- lines ---- */
 
-static const char *
-read_stream(struct dialogue *dialogue)
+/* Of a letter the CR of its end is kept: before it another one may stand. */
+static bool
+read_stream(struct dialogue *dialogue, struct bytes *out_line)
 {
 	const ssize_t len =
 	    getline(&dialogue->line, &dialogue->line_size, stdin);
+	struct bytes line = BYTES_NONE;
 
 	if (len < 0)
-		return NULL;
-	dialogue->line[strcspn(dialogue->line, "\r\n")] = '\0';
-	return dialogue->line;
+		return false;
+	line = bytes_make(dialogue->line, (size_t)len);
+	if (line.data[line.len - 1] == '\n')
+		line.len--;
+	if (dialogue->turn != TURN_CONTENT && line.len > 0 &&
+	    line.data[line.len - 1] == '\r')
+		line.len--;
+	dialogue->line[line.len] = '\0';
+	*out_line = line;
+	return true;
 }
 
-static const char *
-read_terminal(struct dialogue *dialogue)
+static bool
+read_terminal(struct dialogue *dialogue, struct bytes *out_line)
 {
 	static const char *const prompts[] = {
 	    [TURN_COMMAND] = "smtp> ",
@@ -65,7 +75,8 @@ read_terminal(struct dialogue *dialogue)
 	    !bytes_has_prefix_nocase(bytes_of(line), "AUTH ");
 	if (is_kept)
 		line_editor_remember(dialogue->editor, line);
-	return line;
+	*out_line = bytes_of(line);
+	return line != NULL;
 }
 
 static bool
@@ -74,26 +85,26 @@ is_typed(void)
 	return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
 }
 
-/* NULL: there is none left. */
-static const char *
-next_line(struct dialogue *dialogue)
+/* A NUL stands behind it.  False: there is none left. */
+static bool
+next_line(struct dialogue *dialogue, struct bytes *out_line)
 {
 	const struct smtp_words *words = dialogue->visit->words;
 
 	if (dialogue->reads_stdin) {
-		const char *line = is_typed() ? read_terminal(dialogue)
-					      : read_stream(dialogue);
-		if (line != NULL)
-			return line;
+		if (is_typed() ? read_terminal(dialogue, out_line)
+			       : read_stream(dialogue, out_line))
+			return true;
 		dialogue->reads_stdin = false;
 	}
 	if (dialogue->next_argument == words->argument_count)
-		return NULL;
+		return false;
 	const char *argument = words->arguments[dialogue->next_argument++];
+	*out_line = bytes_of(argument);
 	if (strcmp(argument, "-") != 0)
-		return argument;
+		return true;
 	dialogue->reads_stdin = true;
-	return next_line(dialogue);
+	return next_line(dialogue, out_line);
 }
 
 /* ---- what is said ---- */
@@ -114,50 +125,94 @@ is_word(const char *line, const char *word)
 	return bytes_is_nocase(bytes_trim(bytes_of(line)), word);
 }
 
-/* "AUTH PLAIN ***" of a line that says more than that. */
+/* What of a line may be shown: "***" of an answer, "AUTH PLAIN ***". */
 static char *
-public_part(const char *line)
+public_part(const struct dialogue *dialogue, struct bytes line)
 {
-	struct bytes rest = bytes_of(line);
+	struct bytes rest = bytes_trim(line);
 	const struct bytes verb = bytes_cut(&rest, ' ');
 	const struct bytes mechanism = bytes_cut(&rest, ' ');
 
-	if (!bytes_is_nocase(verb, "AUTH"))
+	if (dialogue->turn == TURN_ANSWER)
 		return memory_copy_text("***");
+	if (!bytes_is_nocase(verb, "AUTH"))
+		return memory_copy(line);
 	return memory_format("%.*s %.*s%s", BYTES_ARGS(verb),
 	    BYTES_ARGS(mechanism), rest.len > 0 ? " ***" : "");
 }
 
 /* The trace hides by itself what the report must not show either. */
 static void
-say_secret(struct dialogue *dialogue, const char *line)
+say_line(struct dialogue *dialogue, const char *line)
 {
-	char *shown = public_part(line);
+	char *shown = public_part(dialogue, bytes_of(line));
 
 	finish(
 	    dialogue, smtp_docmd(dialogue->visit->session, line, NULL), shown);
 	free(shown);
 }
 
+/* ---- a letter ---- */
+
+/*
+ * Dots are doubled already, for the line was written to go over the wire as it
+ * stands.  But a CR or LF within it becomes a line end, and what that makes of
+ * it must not end the letter.
+ */
 static void
-say_content(struct dialogue *dialogue, const char *line)
+add_line(struct buffer *content, struct bytes line)
+{
+	struct dot_encoder encoder;
+
+	dot_encoder_init(&encoder);
+	if (!bytes_has_prefix(line, ".\r") && !bytes_has_prefix(line, ".\n"))
+		encoder.last = 0; /* a dot in front stays as it is */
+	dot_encode(&encoder, line, true, content);
+	dot_encode(&encoder, BYTES("\n"), true, content);
+}
+
+static void
+send_content(struct dialogue *dialogue)
 {
 	struct smtp_visit *visit = dialogue->visit;
-	struct buffer *content = &dialogue->content;
+	const struct bytes content = buffer_bytes(&dialogue->content);
+	int err = smtp_send(visit->session, content.data, content.len);
 
-	buffer_printf(content, "%s\r\n", line);
-	if (strcmp(line, ".") != 0)
-		return;
 	dialogue->turn = TURN_COMMAND;
-	int err = SMTP_E_INVAL;
-	if (!content->overflowed)
-		err = smtp_send(
-		    visit->session, buffer_bytes(content).data, content->len);
 	if (err == SMTP_OK)
 		err = smtp_getreply(visit->session);
 	finish(dialogue, err, ".");
-	buffer_clear(content);
+	buffer_clear(&dialogue->content);
 }
+
+/* It has no end: nothing of it may be taken. */
+static void
+give_up_content(struct dialogue *dialogue, const char *why)
+{
+	smtp_report_unsaid(
+	    &dialogue->visit->report, ".", EX_USAGE, "the letter: %s", why);
+	smtp_close(dialogue->visit->session);
+	dialogue->is_over = true;
+}
+
+static void
+say_content(struct dialogue *dialogue, struct bytes line)
+{
+	const bool is_end = bytes_is(line, ".") || bytes_is(line, ".\r");
+
+	if (is_end)
+		buffer_append(&dialogue->content, BYTES(".\r\n"));
+	else
+		add_line(&dialogue->content, line);
+	if (dialogue->content.overflowed)
+		give_up_content(dialogue,
+		    "it is over 256 MiB, and nothing of it was sent; postrider "
+		    "smtp send has no such limit");
+	else if (is_end)
+		send_content(dialogue);
+}
+
+/* ---- commands ---- */
 
 /* AUTH without an initial response, typed: ask for what it needs. */
 static bool
@@ -201,6 +256,17 @@ refuses_chunk(struct dialogue *dialogue, const char *line)
 }
 
 static void
+note_reply(struct dialogue *dialogue)
+{
+	const int code = smtp_last_code(dialogue->visit->session);
+
+	if (code == 334)
+		dialogue->turn = TURN_ANSWER;
+	else if (code == 354)
+		dialogue->turn = TURN_CONTENT;
+}
+
+static void
 say_command(struct dialogue *dialogue, const char *line)
 {
 	smtp *session = dialogue->visit->session;
@@ -211,59 +277,106 @@ say_command(struct dialogue *dialogue, const char *line)
 		finish(dialogue, smtp_starttls(session, NULL, NULL), line);
 	else if (logs_in(dialogue, line))
 		return;
-	else if (bytes_has_prefix_nocase(bytes_of(line), "AUTH "))
-		say_secret(dialogue, line);
 	else
-		finish(dialogue, smtp_docmd(session, line, NULL), line);
+		say_line(dialogue, line);
 	if (is_word(line, "QUIT")) {
 		smtp_close(session);
 		dialogue->is_over = true;
 	}
-	if (dialogue->is_over)
-		return;
+	if (!dialogue->is_over)
+		note_reply(dialogue);
+}
+
+/* ---- answers ---- */
+
+/* Anything but "*" would be taken for the answer, QUIT as well (RFC 4954 4). */
+static void
+cancel_exchange(struct dialogue *dialogue)
+{
+	smtp *session = dialogue->visit->session;
+
+	finish(dialogue, smtp_docmd(session, "*", NULL), "*");
 	if (smtp_last_code(session) == 334)
-		dialogue->turn = TURN_ANSWER;
-	else if (smtp_last_code(session) == 354 && is_word(line, "DATA"))
-		dialogue->turn = TURN_CONTENT;
+		smtp_close(session);
+	dialogue->turn = TURN_COMMAND;
+	dialogue->is_over = true;
 }
 
 static void
 say_answer(struct dialogue *dialogue, const char *line)
 {
-	say_secret(dialogue, line);
-	if (smtp_last_code(dialogue->visit->session) != 334)
+	say_line(dialogue, line);
+	const int code = smtp_last_code(dialogue->visit->session);
+	if (code <= 0 && !dialogue->is_over)
+		cancel_exchange(dialogue); /* it was not sent */
+	else if (code != 334)
 		dialogue->turn = TURN_COMMAND;
 }
 
-static void
-say(struct dialogue *dialogue, const char *line)
+/* ---- lines one after the other ---- */
+
+/* What no command line may hold (RFC 5321 4.1.1): it would be cut there, or go
+ * out as several. */
+static bool
+refuses_line(struct dialogue *dialogue, struct bytes line)
 {
-	switch (dialogue->turn) {
-	case TURN_COMMAND:
-		if (line[0] != '\0' || !dialogue->reads_stdin)
-			say_command(dialogue, line);
-		return;
-	case TURN_ANSWER:
-		say_answer(dialogue, line);
-		return;
-	case TURN_CONTENT:
+	const bool is_answer = dialogue->turn == TURN_ANSWER;
+	const bool is_fit = !bytes_contains(line, '\0') &&
+	    !bytes_contains(line, '\r') && !bytes_contains(line, '\n');
+
+	if (is_fit)
+		return false;
+	char *shown = public_part(dialogue, line);
+	smtp_report_unsaid(&dialogue->visit->report, shown, EX_USAGE,
+	    "%s: a line end or NUL stands within it; it was not sent",
+	    is_answer ? "an answer" : shown);
+	free(shown);
+	/* The next line may be meant for the challenge behind this one. */
+	if (is_answer)
+		cancel_exchange(dialogue);
+	return true;
+}
+
+static void
+say(struct dialogue *dialogue, struct bytes line)
+{
+	if (dialogue->turn == TURN_CONTENT)
 		say_content(dialogue, line);
+	else if (refuses_line(dialogue, line))
 		return;
-	}
+	else if (dialogue->turn == TURN_ANSWER)
+		say_answer(dialogue, line.data);
+	else if (line.len > 0 || !dialogue->reads_stdin)
+		say_command(dialogue, line.data);
+}
+
+/* Lines have come to an end where something is still to be said. */
+static void
+end(struct dialogue *dialogue)
+{
+	if (dialogue->is_over)
+		return;
+	if (dialogue->turn == TURN_CONTENT)
+		give_up_content(dialogue,
+		    "its end is missing, a line with a dot alone; nothing of "
+		    "it was sent");
+	if (dialogue->turn != TURN_ANSWER)
+		return;
+	smtp_report_unsaid(&dialogue->visit->report, "***", EX_USAGE,
+	    "the answer to the server's 334 is missing; it is cancelled by *");
+	cancel_exchange(dialogue);
 }
 
 void
 smtp_dialogue_run(struct smtp_visit *visit)
 {
 	struct dialogue dialogue = {.visit = visit};
-	const char *line = NULL;
+	struct bytes line = BYTES_NONE;
 
 	buffer_init(&dialogue.content, CONTENT_MAX);
-	while (!dialogue.is_over && (line = next_line(&dialogue)) != NULL)
+	while (!dialogue.is_over && next_line(&dialogue, &line))
 		say(&dialogue, line);
-	/* A letter without its end is none: nothing of it may be taken. */
-	if (dialogue.turn == TURN_CONTENT)
-		smtp_close(visit->session);
+	end(&dialogue);
 	buffer_clear(&dialogue.content);
 	line_editor_free(dialogue.editor);
 	free(dialogue.line);
