@@ -24,6 +24,8 @@ struct dialogue {
 	struct smtp_visit *visit;
 	enum turn turn;
 	struct buffer content; /* as it goes out */
+	bool is_lmtp;
+	size_t accepted; /* recipients of the mail under way */
 	bool is_over;
 	/* Where lines come from: argv, or the editor, or a stream. */
 	int next_argument;
@@ -171,17 +173,31 @@ add_line(struct buffer *content, struct bytes line)
 	dot_encode(&encoder, BYTES("\n"), true, content);
 }
 
+/* One reply, and by LMTP (RFC 2033 4.2) one for each recipient. */
+static void
+take_verdicts(struct dialogue *dialogue)
+{
+	const size_t count = dialogue->is_lmtp ? dialogue->accepted : 1;
+	size_t taken = 0;
+
+	do
+		finish(dialogue, smtp_getreply(dialogue->visit->session), ".");
+	while (++taken < count && !dialogue->is_over);
+}
+
 static void
 send_content(struct dialogue *dialogue)
 {
 	struct smtp_visit *visit = dialogue->visit;
 	const struct bytes content = buffer_bytes(&dialogue->content);
-	int err = smtp_send(visit->session, content.data, content.len);
+	const int err = smtp_send(visit->session, content.data, content.len);
 
 	dialogue->turn = TURN_COMMAND;
 	if (err == SMTP_OK)
-		err = smtp_getreply(visit->session);
-	finish(dialogue, err, ".");
+		take_verdicts(dialogue);
+	else
+		finish(dialogue, err, ".");
+	dialogue->accepted = 0;
 	buffer_clear(&dialogue->content);
 }
 
@@ -255,11 +271,29 @@ refuses_chunk(struct dialogue *dialogue, const char *line)
 	return true;
 }
 
+/* What an accepted command means for the replies to a letter. */
 static void
-note_reply(struct dialogue *dialogue)
+note_accepted(struct dialogue *dialogue, struct bytes line)
+{
+	const struct bytes verb = bytes_cut(&line, ' ');
+	const bool is_hello = bytes_is_nocase(verb, "EHLO") ||
+	    bytes_is_nocase(verb, "HELO") || bytes_is_nocase(verb, "LHLO");
+
+	if (bytes_is_nocase(verb, "RCPT"))
+		dialogue->accepted++;
+	else if (is_hello || bytes_is_nocase(verb, "MAIL") ||
+	    bytes_is_nocase(verb, "RSET"))
+		dialogue->accepted = 0;
+	dialogue->is_lmtp |= bytes_is_nocase(verb, "LHLO");
+}
+
+static void
+note_reply(struct dialogue *dialogue, const char *line)
 {
 	const int code = smtp_last_code(dialogue->visit->session);
 
+	if (code / 100 == 2)
+		note_accepted(dialogue, bytes_trim(bytes_of(line)));
 	if (code == 334)
 		dialogue->turn = TURN_ANSWER;
 	else if (code == 354)
@@ -284,7 +318,7 @@ say_command(struct dialogue *dialogue, const char *line)
 		dialogue->is_over = true;
 	}
 	if (!dialogue->is_over)
-		note_reply(dialogue);
+		note_reply(dialogue, line);
 }
 
 /* ---- answers ---- */
@@ -370,7 +404,8 @@ end(struct dialogue *dialogue)
 void
 smtp_dialogue_run(struct smtp_visit *visit)
 {
-	struct dialogue dialogue = {.visit = visit};
+	struct dialogue dialogue = {
+	    .visit = visit, .is_lmtp = visit->words->lmtp};
 	struct bytes line = BYTES_NONE;
 
 	buffer_init(&dialogue.content, CONTENT_MAX);
