@@ -179,12 +179,22 @@ smtp_sending_send(struct smtp_visit *visit)
 
 /* ---- msg ---- */
 
+/* Octets of a leading line "From a@b Mon Nov ...", which is no field. */
+static size_t
+mbox_line_len(struct bytes content)
+{
+	return bytes_has_prefix(content, "From ") && header_len(content) == 0
+	    ? bytes_index(content, '\n') + 1
+	    : 0;
+}
+
 /* The envelope is in the header, and that in the head; NULL, told: not so. */
 static smtp_msg *
 prepare(struct smtp_visit *visit, const char *from, const char *name,
     const struct smtp_letter *letter)
 {
-	const struct bytes head = letter->head;
+	const struct bytes head =
+	    bytes_from(letter->head, mbox_line_len(letter->head));
 	smtp_msg *message = NULL;
 
 	if (letter->rest.fd >= 0 && header_len(head) == head.len)
