@@ -13,6 +13,7 @@
 
 /* Octets of a letter. */
 #define LETTER_MAX ((size_t)1 << 30)
+#define TEXT_MAX   ((size_t)64 * 1024)
 
 struct fetch {
 	struct smtp_visit *visit;
@@ -46,34 +47,68 @@ take_content(void *arg, const void *data, size_t n)
 	return fetch->content.overflowed;
 }
 
-/* Where it comes from and what became of it, for who looks on. */
 static void
-tell(struct fetch *fetch, int code)
+print_letter(struct fetch *fetch, int code)
 {
-	struct smtp_report *report = &fetch->visit->report;
 	struct buffer line;
 
+	buffer_init(&line, TEXT_MAX);
+	buffer_printf(&line, "%s: from <", code == 250 ? "taken" : "not taken");
+	smtp_report_shown(&line, bytes_of(fetch->from));
+	buffer_printf(&line, "> to %zu, %zu octets\n", fetch->recipients,
+	    fetch->content.len);
+	smtp_report_code(&fetch->visit->report, tool_print(&line));
+	buffer_clear(&line);
+}
+
+/* Where it comes from and what became of it, for who looks on.  fault: why it
+ * was not taken, where that is ours to tell; else NULL. */
+static void
+tell(struct fetch *fetch, int code, const char *fault)
+{
+	struct smtp_report *report = &fetch->visit->report;
+	struct json_writer *writer = NULL;
+
 	if (report->json) {
-		struct json_writer *writer =
-		    smtp_report_element(report, SMTP_REPORT_LETTERS);
+		writer = smtp_report_element(report, SMTP_REPORT_LETTERS);
 		json_writer_text(writer, "from", fetch->from);
 		json_writer_number(
 		    writer, "recipients", (int64_t)fetch->recipients);
 		json_writer_number(writer, "size", (int64_t)fetch->content.len);
 		json_writer_number(writer, "code", code);
-		json_writer_end(writer);
-		return;
+	} else {
+		print_letter(fetch, code);
 	}
-	buffer_init(&line, LETTER_MAX);
-	buffer_printf(&line, "%s: from <", code == 250 ? "taken" : "not taken");
-	smtp_report_shown(&line, bytes_of(fetch->from));
-	buffer_printf(&line, "> to %zu, %zu octets\n", fetch->recipients,
-	    fetch->content.len);
-	smtp_report_code(report, tool_print(&line));
-	buffer_clear(&line);
+	if (fault != NULL)
+		smtp_report_fault_of(report, writer, EX_TEMPFAIL, "%s", fault);
+	/* It waits there still, or has come back to whom it is from. */
+	smtp_report_code(report, smtp_exit_of_reply(code));
+	if (writer != NULL)
+		json_writer_end(writer);
+}
+
+/* It came to nothing: by the server's word, or because it is too large. */
+static void
+drop_letter(struct fetch *fetch)
+{
+	char fault[64];
+
+	if (!fetch->content.overflowed)
+		return;
+	(void)snprintf(fault, sizeof(fault), "a letter has over %zu MiB",
+	    LETTER_MAX / 1024 / 1024);
+	tell(fetch, 451, fault);
 }
 
 /* ---- into the relay: our answers are its own ---- */
+
+static const char *
+relay_socket(void)
+{
+	const char *path = getenv("POSTRIDER_SOCKET");
+
+	return path != NULL && path[0] != '\0' ? path : CONFIG_SMTP_SOCKET;
+}
 
 /* Whatever goes wrong there passes. */
 static int
@@ -124,11 +159,16 @@ static int
 relay_end(void *arg)
 {
 	struct fetch *fetch = arg;
-	const int code = code_of(fetch,
-	    smtp_data(fetch->relay, buffer_bytes(&fetch->content).data,
-		fetch->content.len, 1));
+	const int err = smtp_data(fetch->relay,
+	    buffer_bytes(&fetch->content).data, fetch->content.len, 1);
+	const int code = code_of(fetch, err);
+	char *fault = err == SMTP_OK
+	    ? NULL
+	    : memory_format("the relay at %s: %s", relay_socket(),
+		  smtp_last_errmsg(fetch->relay));
 
-	tell(fetch, code);
+	tell(fetch, code, fault);
+	free(fault);
 	/* Refused before its content, it would stand in the next one's way. */
 	if (code / 100 != 2)
 		(void)smtp_rset(fetch->relay);
@@ -140,16 +180,9 @@ relay_reset(void *arg)
 {
 	struct fetch *fetch = arg;
 
+	drop_letter(fetch);
 	/* Where that fails the next MAIL does. */
 	(void)smtp_rset(fetch->relay);
-}
-
-static const char *
-relay_socket(void)
-{
-	const char *path = getenv("POSTRIDER_SOCKET");
-
-	return path != NULL && path[0] != '\0' ? path : CONFIG_SMTP_SOCKET;
 }
 
 /* Before anything is fetched: who could not keep it does not ask for it. */
@@ -162,6 +195,9 @@ open_relay(struct fetch *fetch)
 	};
 
 	fetch->relay = smtp_new(&options);
+	if (fetch->visit->words->timeout_ms > 0)
+		(void)smtp_set_timeout(
+		    fetch->relay, fetch->visit->words->timeout_ms);
 	int err = smtp_open(fetch->relay, relay_socket(), NULL);
 	if (err == SMTP_OK)
 		err = smtp_ehlo_or_helo(fetch->relay);
@@ -223,18 +259,19 @@ maildir_end(void *arg)
 	size_t *recipients =
 	    memory_array(fetch->recipients, sizeof(*recipients));
 	struct error error;
-	int code = 250;
 
 	for (size_t i = 0; i < fetch->recipients; i++)
 		recipients[i] = i;
-	if (!deliver(fetch, recipients, &error)) {
-		smtp_report_fault(&fetch->visit->report, EX_TEMPFAIL, "%s",
-		    error_text(&error));
-		code = 451;
-	}
+	const bool ok = deliver(fetch, recipients, &error);
 	free(recipients);
-	tell(fetch, code);
-	return code;
+	tell(fetch, ok ? 250 : 451, ok ? NULL : error_text(&error));
+	return ok ? 250 : 451;
+}
+
+static void
+maildir_reset(void *arg)
+{
+	drop_letter(arg);
 }
 
 /* ---- fetching ---- */
@@ -251,6 +288,7 @@ static const smtp_taker into_maildir = {
     .rcpt = maildir_rcpt,
     .content = take_content,
     .end = maildir_end,
+    .reset = maildir_reset,
 };
 
 static void
@@ -264,11 +302,11 @@ fetch_now(struct fetch *fetch)
 	const int err = smtp_atrn(visit->session,
 	    words->argument_count > 0 ? words->arguments[0] : NULL, &taker);
 	/* 453: nothing waits for us, which is no failure. */
-	if (err == SMTP_E_RESPONSE && smtp_last_code(visit->session) == 453)
+	if (err != SMTP_E_RESPONSE || smtp_last_code(visit->session) != 453)
+		(void)smtp_visit_check(visit, err);
+	else if (!visit->report.json)
 		(void)fprintf(
 		    stderr, "%s: no mail waits there\n", visit->report.name);
-	else
-		(void)smtp_visit_check(visit, err);
 }
 
 void
