@@ -19,16 +19,19 @@ tell(struct smtp_visit *visit, int err, const char *verb, const char *address)
 static void
 say_recipients(struct smtp_visit *visit, const char *const *to)
 {
+	const int before = visit->report.code;
+	bool are_said = true;
 	size_t accepted = 0;
 	size_t count = 0;
 
-	for (; to[count] != NULL && smtp_connected(visit->session); count++)
-		accepted += tell(visit,
-		    smtp_rcpt(visit->session, to[count],
-			smtp_list_get(&visit->wishes.rcpt)),
-		    "RCPT TO", to[count]);
-	if (accepted > 0 && accepted < count && smtp_connected(visit->session))
-		visit->report.code = SMTP_EXIT_SOME;
+	for (; to[count] != NULL && smtp_connected(visit->session); count++) {
+		const int err = smtp_rcpt(visit->session, to[count],
+		    smtp_list_get(&visit->wishes.rcpt));
+		accepted += tell(visit, err, "RCPT TO", to[count]);
+		are_said = are_said && err == SMTP_OK;
+	}
+	if (accepted > 0 && accepted < count && are_said)
+		visit->report.code = smtp_exit_worse(before, SMTP_EXIT_SOME);
 }
 
 static void

@@ -112,8 +112,13 @@ with_letters(struct smtp_visit *visit, const char *from, letter_fn *fn)
 {
 	const struct smtp_list *letters = &visit->words->letters;
 
-	for (size_t i = 0; i < letters->count; i++)
+	for (size_t i = 0; i < letters->count; i++) {
+		/* --quit-after data has left. */
+		if (visit->words->stop == SMTP_STOP_DATA &&
+		    !smtp_connected(visit->session))
+			return;
 		with_letter(visit, from, letters->items[i], fn);
+	}
 }
 
 static void
