@@ -116,12 +116,15 @@ static void
 append_extensions(struct buffer *text, const smtp *session)
 {
 	const char *name = NULL;
+	size_t count = 0;
 
 	buffer_append_text(text, "offers\n");
-	for (size_t i = 0; (name = smtp_extn_at(session, i)) != NULL; i++)
+	for (; (name = smtp_extn_at(session, count)) != NULL; count++)
 		append_extension(text, session, name);
 	if (!smtp_does_esmtp(session))
 		buffer_append_text(text, "  nothing: EHLO is refused\n");
+	else if (count == 0)
+		buffer_append_text(text, "  nothing\n");
 }
 
 static void
