@@ -8,11 +8,13 @@ static const struct range {
 	uint32_t first, last;
 } hidden[] = {
     {0x0080, 0x009f}, /* C1 controls: some are terminal escapes */
+    {0x00ad, 0x00ad}, /* soft hyphen */
+    {0x061c, 0x061c}, /* Arabic letter mark */
+    {0x180e, 0x180e}, /* Mongolian vowel separator */
     {0x200b, 0x200f}, /* zero width, direction marks */
     {0x2028, 0x202e}, /* line and paragraph separators, bidi embedding */
     {0x2060, 0x206f}, /* invisible operators, bidi isolates */
-    {0xfeff, 0xfeff},
-    {0xfff0, 0xfffb},
+    {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xe0000, 0xe007f}, /* tags */
 };
 
 static bool

@@ -37,6 +37,9 @@ static const struct row {
 	TEXT("a\xe2\x80\xae"
 	     "b\xe2\x81\xa6"),
 	100, true, "a?b?"},
+    {"hyphen, mark, separator, tag",
+	TEXT("a\xc2\xad\xd8\x9c\xe1\xa0\x8e\xf3\xa0\x80\xa1z"), 100, true,
+	"a????z"},
     {"line separator", TEXT("\xe2\x80\xa8"), 100, true, "?"},
     {"byte order mark", TEXT("\xef\xbb\xbfx"), 100, true, "?x"},
     {"fits exactly", TEXT("0123456789"), 10, true, "0123456789"},
