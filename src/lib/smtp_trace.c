@@ -104,7 +104,9 @@ has_login(struct smtp_debug *debug, struct bytes octets)
 
 	for (size_t i = 0; i < octets.len; i++) {
 		const char c = octets.data[i];
-		if (debug->line_len < sizeof(debug->line))
+		const bool is_leading =
+		    debug->line_len == 0 && (c == ' ' || c == '\t');
+		if (debug->line_len < sizeof(debug->line) && !is_leading)
 			debug->line[debug->line_len++] = c;
 		if (c == '\n')
 			debug->line_len = 0;

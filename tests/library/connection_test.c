@@ -524,7 +524,7 @@ Test(connection, hides_secrets_in_octets_that_are_sent_as_they_are)
 {
 	static const char *const pieces[] = {"NOOP\r\nAUTH PLAIN c2VjcmV0\r\n",
 	    "AUTH ", "PLAIN c2VjcmV0\r\n", "AU", "TH PLAIN c2V", "jcmV0",
-	    "\r\n"};
+	    "\r\n", " \tAUTH PLAIN c2VjcmV0\r\n"};
 	static char all[4096];
 	struct library_scene scene;
 
