@@ -146,32 +146,53 @@ release(struct session *session)
 {
 	resolver_cancel(session->query);
 	loop_task_cancel(session->place.loop, &session->task);
+	loop_task_cancel(session->place.loop, &session->write_task);
 	smtp_client_free(session->client);
 	conn_close(session->conn);
 	free(session->addresses);
 	free(session);
 }
 
-/* What has left the output makes room for more. */
+/*
+ * True where something has left, and there is room for more at once.  More of a
+ * content waits for the loop's next turn: what the server says meanwhile is
+ * read first, since a reply before the content is over is none to it; and
+ * however fast a server takes it, others have their turn.
+ */
+static bool
+write_on(struct session *session)
+{
+	const size_t before = conn_output(session->conn)->len;
+
+	conn_flush(session->conn);
+	const bool has_left = conn_output(session->conn)->len < before;
+	if (has_left && session->is_in_content)
+		loop_later(session->place.loop, &session->write_task);
+	return has_left && !session->is_in_content;
+}
+
 void
 session_go_on(struct session *session)
 {
-	bool has_left = true;
+	bool goes_on = true;
 
 	session->is_running = true;
-	while (session->state != SESSION_STATE_OVER && has_left) {
+	while (session->state != SESSION_STATE_OVER && goes_on) {
 		take_events(session);
-		if (session->state == SESSION_STATE_OVER)
-			break;
-		size_t before = conn_output(session->conn)->len;
-		conn_flush(session->conn);
-		has_left = conn_output(session->conn)->len < before;
+		goes_on =
+		    session->state != SESSION_STATE_OVER && write_on(session);
 	}
 	session->is_running = false;
 	if (session->is_freed)
 		release(session);
 	else if (session->state != SESSION_STATE_OVER)
 		set_deadline(session);
+}
+
+static void
+write_more(void *ctx)
+{
+	session_run(ctx);
 }
 
 /* ---- what the connection says ---- */
@@ -288,6 +309,7 @@ session_new(const struct session_place *place, session_fn *fn, void *ctx)
 	session->order_deadline = CLOCK_NEVER;
 	name_remote(session);
 	loop_task_init(&session->task, session_open_begin, session);
+	loop_task_init(&session->write_task, write_more, session);
 	loop_later(place->loop, &session->task);
 	return session;
 }
@@ -339,6 +361,7 @@ session_send(struct session *session, const struct smtp_client_message *message)
 	const int64_t configured = session->place.options->order_ms;
 
 	session->orders++;
+	session->is_in_content = false;
 	session->order_deadline = session_now(session) +
 	    (configured > 0 ? configured : ORDER_TIMEOUT) +
 	    (int64_t)message->params.size_bytes;
@@ -358,6 +381,7 @@ void
 session_content(struct session *session, struct bytes content, bool last)
 {
 	assert(content.len <= SESSION_CONTENT_MAX);
+	session->is_in_content = !last;
 	smtp_client_content(
 	    session->client, content, last, session_now(session));
 }

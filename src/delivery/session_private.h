@@ -30,9 +30,10 @@ struct session {
 	enum session_state state;
 	bool was_ready;
 	bool is_quitting;
-	bool is_running; /* within session_go_on() */
-	bool is_freed;   /* by fn, within session_go_on() */
-	bool is_first;   /* the handshake is implicit TLS */
+	bool is_running;    /* within session_go_on() */
+	bool is_freed;      /* by fn, within session_go_on() */
+	bool is_first;      /* the handshake is implicit TLS */
+	bool is_in_content; /* more of one is to follow */
 	unsigned orders;
 	int64_t idle_deadline;  /* monotonic ms; CLOCK_NEVER: not idle */
 	int64_t order_deadline; /* for the newest; CLOCK_NEVER: idle */
@@ -44,13 +45,15 @@ struct session {
 	struct conn *conn;
 	struct smtp_client *client;
 	struct loop_task task; /* session_open_begin() */
+	struct loop_task write_task;
 	char remote[192];
 };
 
 /* ---- session.c ---- */
 
 int64_t session_now(const struct session *session);
-/* Take all events, offer what is free, write; session may be gone then. */
+/* Take all events, offer what is free, write; session may be gone then.  What
+ * is left of a content follows in later turns of the loop. */
 void session_go_on(struct session *session);
 /* SESSION_OVER where the client session cannot say it. */
 void session_end(

@@ -8,6 +8,7 @@
 #include "lib/hostile_acts.h"
 #include "lib/hostile_scene.h"
 #include "lib/loop_until.h"
+#include "lib/script_server.h"
 #include "lib/wire_watch.h"
 
 #include <criterion/criterion.h>
@@ -347,4 +348,31 @@ Test(hostile_upstream, at_DATA_and_in_the_content)
 Test(hostile_upstream, behind_the_dot)
 {
 	try_stages(HOSTILE_END, HOSTILE_END);
+}
+
+/* I5: also of a server that takes the rest of it as fast as it can. */
+Test(hostile_upstream, never_delivers_by_a_reply_in_the_midst)
+{
+	static const char script[] =
+	    "S:220 mx\nC:EHLO\nS:250 mx\nC:MAIL\nS:250 ok\nC:RCPT\nS:250 ok\n"
+	    "C:RCPT\nS:250 ok\nC:DATA\nS:354 go\nB65536\nS:250 ok\n";
+	static const struct hostile_act act = {.expects = HOSTILE_NONSENSE};
+	const struct run big = {.act = &act, .stage = HOSTILE_CONTENT};
+	struct script_server *server = script_server_new(script, NULL);
+	struct hostile_scene scene;
+	struct delivery_world world;
+
+	hostile_scene_init(&scene);
+	open_world(&world, &scene, &big, script_server_host(server));
+	char *content = content_of(&big);
+	struct delivery_try *try =
+	    delivery_world_try(&world, "a@y b@y", content);
+	delivery_world_wait(try);
+	char *outcome = short_outcome(try);
+	cr_expect_str_eq(outcome, AGAIN, "%s: %s", outcome, try->result.reason);
+	free(outcome);
+	free(content);
+	delivery_world_clear(&world);
+	hostile_scene_clear(&scene);
+	script_server_free(server);
 }
