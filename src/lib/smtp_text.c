@@ -1,6 +1,7 @@
 /* The helpers of the interface: addresses, content, this machine's name. */
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/hosts.h"
 #include "base/memory.h"
 #include "lib/postrider/smtp.h"
 #include "message/header.h"
@@ -145,37 +146,6 @@ smtp_free_str(char *p)
 
 /* ---- this machine's name ---- */
 
-static struct bytes
-next_word(struct bytes *line)
-{
-	const struct bytes trimmed = bytes_trim(*line);
-	size_t len = 0;
-
-	while (len < trimmed.len && trimmed.data[len] != ' ' &&
-	    trimmed.data[len] != '\t')
-		len++;
-	*line = bytes_from(trimmed, len);
-	return bytes_first(trimmed, len);
-}
-
-/* The first name with a dot of the line of /etc/hosts that name stands on. */
-static struct bytes
-dotted_name(struct bytes line, const char *name)
-{
-	struct bytes dotted = BYTES_NONE;
-	bool is_found = false;
-
-	line = bytes_cut(&line, '#');
-	(void)next_word(&line); /* the address */
-	for (struct bytes word = next_word(&line); word.len > 0;
-	     word = next_word(&line)) {
-		is_found |= bytes_is_nocase(word, name);
-		if (dotted.len == 0 && bytes_contains(word, '.'))
-			dotted = word;
-	}
-	return is_found ? dotted : BYTES_NONE;
-}
-
 /* NULL where the file knows none. */
 static char *
 name_in_hosts(const char *name)
@@ -186,13 +156,10 @@ name_in_hosts(const char *name)
 
 	buffer_init(&hosts, HOSTS_MAX);
 	if (file_read(AT_FDCWD, "/etc/hosts", &hosts, &error)) {
-		struct bytes rest = buffer_bytes(&hosts);
-		while (rest.len > 0 && found == NULL) {
-			const struct bytes dotted =
-			    dotted_name(bytes_cut(&rest, '\n'), name);
-			if (dotted.len > 0)
-				found = memory_copy(dotted);
-		}
+		const struct bytes dotted =
+		    hosts_dotted_name(buffer_bytes(&hosts), name);
+		if (dotted.len > 0)
+			found = memory_copy(dotted);
 	}
 	buffer_clear(&hosts);
 	return found;
