@@ -13,15 +13,32 @@
 #define OUTPUT_KEPT ((size_t)CONN_OUTPUT_LOW)
 
 void
+conn_events_do_later(struct conn *conn, unsigned due)
+{
+	conn->due |= due;
+	loop_later(conn->loop, &conn->task);
+}
+
+/* The kernel watches so many descriptors and no more: then the connection
+ * fails, rather than wait for what nobody will tell. */
+static void
+watch(struct conn *conn, struct event *event, bool wanted)
+{
+	if (!wanted) {
+		(void)event_del(event); /* it is there */
+	} else if (event_add(event, NULL) != 0) {
+		(void)error_system(&conn->error, "watch the connection");
+		conn_events_do_later(conn, CONN_DUE_FAILED);
+	}
+}
+
+void
 conn_events_watch_read(struct conn *conn, bool wanted)
 {
 	if (conn->is_watching_read == wanted)
 		return;
 	conn->is_watching_read = wanted;
-	if (wanted)
-		event_add(&conn->read_event, NULL);
-	else
-		event_del(&conn->read_event);
+	watch(conn, &conn->read_event, wanted);
 }
 
 void
@@ -30,17 +47,7 @@ conn_events_watch_write(struct conn *conn, bool wanted)
 	if (conn->is_watching_write == wanted)
 		return;
 	conn->is_watching_write = wanted;
-	if (wanted)
-		event_add(&conn->write_event, NULL);
-	else
-		event_del(&conn->write_event);
-}
-
-void
-conn_events_do_later(struct conn *conn, unsigned due)
-{
-	conn->due |= due;
-	loop_later(conn->loop, &conn->task);
+	watch(conn, &conn->write_event, wanted);
 }
 
 /* False: fn has closed conn, finished it or begun TLS; leave it alone. */
@@ -166,6 +173,11 @@ fail_with_last_words(struct conn *conn)
 	size_t len_before = conn->input.len;
 	struct error ignored;
 
+	if (conn->state == CONN_STATE_FINISHING ||
+	    conn->state == CONN_STATE_LINGERING) {
+		conn_close(conn); /* nobody is told any more */
+		return;
+	}
 	if (conn->state == CONN_STATE_OPEN && !conn->has_ended &&
 	    stream_room(&conn->input) > 0) {
 		(void)read_input(conn, &ignored); /* the first error counts */

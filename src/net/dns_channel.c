@@ -99,7 +99,8 @@ watch_add(struct dns_channel *channel, int fd, int readable, int writable)
 	watch->fd = fd;
 	event_assign(&watch->event, loop_base(channel->loop), fd, (short)what,
 	    socket_ready, watch);
-	event_add(&watch->event, NULL);
+	/* Where it cannot be watched the query's own time-out comes. */
+	(void)event_add(&watch->event, NULL);
 	LIST_INSERT_HEAD(&channel->watches, watch, entry);
 }
 
