@@ -7,6 +7,7 @@ alone and must have everything that was accepted delivered.
 """
 
 import random
+import signal
 
 import spread
 from shim import ENDLESS, Plan
@@ -38,6 +39,7 @@ NET = {
     "listen": ("EADDRINUSE",),
     "accept4": ("EMFILE", "ENFILE", "ENOMEM", "EINTR", "ECONNABORTED"),
     "connect": ("ENETUNREACH", "ENOMEM", "EAGAIN"),
+    "epoll_ctl": ("ENOSPC", "ENOMEM"),
     "epoll_wait": ("EINTR",),
     "recv": ("EINTR", "ECONNRESET", "ENOMEM", "short"),
     "recvmsg": ("EINTR", "ECONNRESET"),
@@ -118,8 +120,64 @@ def run(figures, job, library, upstream):
     figures.note("lives that a fault ended", life.status != 0)
     if life.was_killed:
         assert may_hang, "does not end: " + str(life)
-    elif not is_good_end(life.status, world.daemon.log()):
+    elif not is_good_end(life.status, world.daemon.log()) and \
+            not is_unwatched(call, life.status):
         figures.complain(world, ["crashed: status %d" % life.status])
+
+
+def is_unwatched(call, status):
+    """What the daemon's loop needs for itself cannot be watched."""
+    return call == "epoll_ctl" and status == -signal.SIGABRT
+
+
+def is_out_of_memory(status, log):
+    """It gave up as it should; or libconfig, which does not look whether it got
+    any, took it down before it had opened its queue."""
+    if status == -signal.SIGSEGV:
+        return "queue: messages=" not in log
+    return status == -signal.SIGABRT and "ssertion" not in log
+
+
+def starve(figures, job, library, upstream):
+    """An allocation fails: the daemon aborts, rather than go on without what it
+    needs, and the next life has all that was accepted."""
+    seed, shape, is_fresh, at = job
+    world = _world(seed, library, upstream, shape, is_fresh)
+    before = len(world.daemon.log())
+    life = world.live(Plan("memory", at, "ENOMEM"))
+    log = world.daemon.log()[before:]
+    world.settle()
+    world.account(figures)
+    if life.hits == 0:
+        figures.note("lives that ended before their allocation")
+        return
+    figures.count += 1
+    figures.note("lives that it ended: status %d" % life.status,
+                 life.status != 0)
+    if not is_good_end(life.status, log) and \
+            not is_out_of_memory(life.status, log):
+        figures.complain(world, ["crashed: status %d" % life.status])
+
+
+def starving(count, seed):
+    """(seed, shape, is fresh, at): anywhere in a life."""
+    choose = random.Random(seed)
+    measured = spread.run(measure_memory, [
+        (seed, shape, is_fresh) for shape in sorted(SHAPES)
+        for is_fresh in (True, False)]).notes
+    found = []
+    for i in range(count):
+        shape, is_fresh = choose.choice(sorted(measured))
+        found.append((seed + i, shape, is_fresh,
+                      choose.randrange(1, measured[shape, is_fresh])))
+    return found
+
+
+def measure_memory(figures, job, library, upstream):
+    seed, shape, is_fresh = job
+    world = _world(seed, library, upstream, shape, is_fresh)
+    life = world.live(Plan("memory"))
+    figures.note((shape, is_fresh), life.calls)
 
 
 def pretend(figures, seed, library, upstream):

@@ -4,8 +4,9 @@
  *
  *   SHIM_STATE   a file of sizeof(struct state) zeros: shared with who watches,
  *                kept over an exec, readable when the program is dead
- *   SHIM_WHERE   what counts: "net" for sockets and their like, or folders, a
- *                colon between, below which files count
+ *   SHIM_WHERE   what counts: "net" for sockets and their like, "memory" for
+ *                allocations, or folders, a colon between, below which files
+ *                count
  *   SHIM_AT      the number of the call, from 1
  *   SHIM_TIMES   how many calls from there on (1)
  *   SHIM_EVERY   of these, every so many (1)
@@ -80,6 +81,7 @@ static struct {
 	unsigned long long every;
 	enum deed deed;
 	int number;
+	bool is_memory;
 } plan;
 
 /* One thread writes what another syncs. */
@@ -146,6 +148,7 @@ read_plan(void)
 
 	copy_setting("SHIM_WHERE", plan.where, sizeof(plan.where));
 	copy_setting("SHIM_ONLY", plan.only, sizeof(plan.only));
+	plan.is_memory = strcmp(plan.where, "memory") == 0;
 	plan.at = number_setting("SHIM_AT", 0);
 	plan.times = number_setting("SHIM_TIMES", 1);
 	plan.every = number_setting("SHIM_EVERY", 1);
@@ -200,6 +203,8 @@ counts(const char *call, const char *path)
 {
 	if (plan.only[0] != '\0' && !is_in(plan.only, ',', call, false))
 		return false;
+	if (plan.is_memory)
+		return strcmp(path, "memory:") == 0;
 	if (strcmp(plan.where, "net") == 0)
 		return path[0] != '/';
 	return is_in(plan.where, ':', path, true);
@@ -338,6 +343,10 @@ ON_FD(int, accept4,
 ON_FD(int, epoll_wait,
     (int fd, struct epoll_event *events, int count, int wait_ms),
     (fd, events, count, wait_ms))
+
+ON_FD(int, epoll_ctl,
+    (int fd, int operation, int other, struct epoll_event *event),
+    (fd, operation, other, event))
 
 static void
 remember(int fd, off_t offset, size_t len)
@@ -490,3 +499,44 @@ ON_NAME(fstatat, (int directory, const char *path, struct stat *out, int flags),
     directory, path, (directory, path, out, flags))
 ON_NAME(statvfs, (const char *path, struct statvfs *out), AT_FDCWD, path,
     (path, out))
+
+/* ---- memory ---- */
+
+/* libc's own, which those that stand in for them here go on to. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+
+/* What is done about a call may need some itself: that does not count. */
+static _Thread_local bool is_looking;
+
+static bool
+is_refused(const char *call)
+{
+	if (!plan.is_memory || is_looking)
+		return false;
+	is_looking = true;
+	bool refused = look(call, "memory:") == DEED_FAIL;
+	is_looking = false;
+	if (refused)
+		errno = plan.number;
+	return refused;
+}
+
+void *
+malloc(size_t size)
+{
+	return is_refused("malloc") ? NULL : __libc_malloc(size);
+}
+
+void *
+calloc(size_t count, size_t size)
+{
+	return is_refused("calloc") ? NULL : __libc_calloc(count, size);
+}
+
+void *
+realloc(void *memory, size_t size)
+{
+	return is_refused("realloc") ? NULL : __libc_realloc(memory, size);
+}
