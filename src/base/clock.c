@@ -134,9 +134,52 @@ whole_seconds(int64_t wall_ms, int *out_rest_ms)
 	return (time_t)seconds;
 }
 
+/* value from 0 to 99.  Two of these dates go into each message, and printf took
+ * longer for them than for all else there. */
+static void
+append_two_digits(struct buffer *buffer, long value)
+{
+	const char digits[] = {
+	    (char)('0' + value / 10), (char)('0' + value % 10)};
+
+	buffer_append(buffer, bytes_make(digits, sizeof(digits)));
+}
+
+static void
+append_year(struct buffer *buffer, long long year)
+{
+	if (year < 0 || year > 9999) {
+		buffer_printf(buffer, "%04lld", year);
+		return;
+	}
+	append_two_digits(buffer, (long)year / 100);
+	append_two_digits(buffer, (long)year % 100);
+}
+
+static void
+append_time(struct buffer *buffer, const struct tm *time)
+{
+	append_two_digits(buffer, time->tm_hour);
+	buffer_append_char(buffer, ':');
+	append_two_digits(buffer, time->tm_min);
+	buffer_append_char(buffer, ':');
+	append_two_digits(buffer, time->tm_sec);
+}
+
+static void
+append_zone(struct buffer *buffer, long offset_seconds)
+{
+	const long minutes = labs(offset_seconds) / 60;
+
+	buffer_append_char(buffer, offset_seconds < 0 ? '-' : '+');
+	append_two_digits(buffer, minutes / 60);
+	append_two_digits(buffer, minutes % 60);
+}
+
 void
 date_append_rfc5322(struct buffer *buffer, int64_t wall_ms)
 {
+	const size_t start = buffer->len;
 	int rest_ms;
 	time_t seconds = whole_seconds(wall_ms, &rest_ms);
 	struct tm local;
@@ -145,11 +188,19 @@ date_append_rfc5322(struct buffer *buffer, int64_t wall_ms)
 	struct tm *result = localtime_r(&seconds, &local);
 	assert(result != NULL);
 
-	long offset = labs(local.tm_gmtoff) / 60;
-	buffer_printf(buffer, "%s, %02d %s %04lld %02d:%02d:%02d %c%02ld%02ld",
-	    weekdays[local.tm_wday], local.tm_mday, months[local.tm_mon],
-	    local.tm_year + 1900LL, local.tm_hour, local.tm_min, local.tm_sec,
-	    local.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);
+	buffer_append_text(buffer, weekdays[local.tm_wday]);
+	buffer_append(buffer, BYTES(", "));
+	append_two_digits(buffer, local.tm_mday);
+	buffer_append_char(buffer, ' ');
+	buffer_append_text(buffer, months[local.tm_mon]);
+	buffer_append_char(buffer, ' ');
+	append_year(buffer, local.tm_year + 1900LL);
+	buffer_append_char(buffer, ' ');
+	append_time(buffer, &local);
+	buffer_append_char(buffer, ' ');
+	append_zone(buffer, local.tm_gmtoff);
+	if (buffer->overflowed)
+		buffer_truncate(buffer, start); /* whole, or not at all */
 }
 
 void
