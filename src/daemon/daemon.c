@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* How much longer than this a start may take is said again and again. */
@@ -101,6 +102,29 @@ is_live(uint64_t id, void *ctx)
 	return ledger_find(dispatch_ledger(daemon->dispatch), id) != NULL;
 }
 
+/* A file of the queue may be written past its size by a group. */
+static uint64_t
+file_size_max(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur / 2
+						    : UINT64_MAX;
+}
+
+static uint64_t
+at_most(uint64_t wanted, uint64_t most)
+{
+	return wanted < most ? wanted : most;
+}
+
+static uint64_t
+segment_size(const struct config *config)
+{
+	return at_most(
+	    (uint64_t)config->queue.segment_size_bytes, file_size_max());
+}
+
 static void
 make_dispatch(struct daemon *daemon)
 {
@@ -112,7 +136,7 @@ make_dispatch(struct daemon *daemon)
 	    .upstream_limits = wiring->upstream_limits,
 	    .upstream_names = wiring->upstream_names,
 	    .upstream_count = wiring->upstream_count,
-	    .segment_size = (uint64_t)config->queue.segment_size_bytes,
+	    .segment_size = segment_size(config),
 	    .queue_size_max = (uint64_t)config->limits.queue_size_bytes,
 	    .random = daemon_random,
 	};
@@ -145,8 +169,8 @@ open_journal(struct daemon *daemon, struct journal **out_journal,
 	struct journal_options options = {
 	    .disk = disk_real(),
 	    .path = directory,
-	    .segment_size = (uint64_t)config->queue.segment_size_bytes,
-	    .reserve = RESERVE_BYTES,
+	    .segment_size = segment_size(config),
+	    .reserve = at_most(RESERVE_BYTES, file_size_max()),
 	};
 
 	if (!file_make_directories(directory, 0700, error) ||

@@ -242,7 +242,9 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < config->warnings.count; i++)
 		log_warning("%s", config->warnings.texts[i]);
 	raise_descriptors();
-	(void)signal(SIGPIPE, SIG_IGN); /* writes report it themselves */
+	/* Writes report these themselves. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	/* A worker may have been left busy, with config at hand: nothing is
 	 * freed, and exit() is not called. */
 	_exit(run(config, program, argv));
