@@ -51,6 +51,7 @@ struct daemon {
 	struct etrn_poller *poller;
 	struct doors *doors;
 	struct control_server *control;
+	unsigned listings; /* of the queue, that are being read */
 	struct door door;
 	/* Keys of the drop files whose messages the journal has seen; sorted.
 	 */

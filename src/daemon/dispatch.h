@@ -143,6 +143,8 @@ void dispatch_upstream_fails(struct dispatch *dispatch, unsigned upstream,
 /* ---- to be looked at ---- */
 
 const struct ledger *dispatch_ledger(const struct dispatch *dispatch);
+/* False: entry is none that uid has sent.  True: it may be. */
+bool dispatch_may_be_of(const struct ledger_entry *entry, uint32_t uid);
 const struct dispatch_counters *dispatch_counters(
     const struct dispatch *dispatch);
 const struct breaker *dispatch_breaker(

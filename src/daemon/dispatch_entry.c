@@ -63,13 +63,24 @@ dispatch_set_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
 
 /* ---- beginning ---- */
 
+static uint32_t
+uid_hash(uint32_t uid)
+{
+	return (uint32_t)XXH3_64bits(&uid, sizeof(uid));
+}
+
+bool
+dispatch_may_be_of(const struct ledger_entry *entry, uint32_t uid)
+{
+	return entry->sender == uid_hash(uid);
+}
+
 /* Of whom it is from: a share of the schedule each. */
 static uint32_t
 sender_hash(const struct envelope *envelope)
 {
 	if (envelope->uid != UID_UNKNOWN)
-		return (uint32_t)XXH3_64bits(
-		    &envelope->uid, sizeof(envelope->uid));
+		return uid_hash(envelope->uid);
 	return (uint32_t)XXH3_64bits(
 	    envelope->sender, strlen(envelope->sender));
 }

@@ -130,31 +130,53 @@ append_entry(struct listing *listing, const struct ledger_entry *entry,
 	message_free(message);
 }
 
-/* Messages looked at in one turn, shown or not. */
-#define TURN_MESSAGES 1000
+/* What all listings together do in a turn: messages read from the disk, and
+ * messages looked at. */
+#define TURN_LOADS 64
+#define TURN_LOOKS 4096
+
+/* Whether it is to be shown, as far as that can be told without reading it. */
+static bool
+is_meant(const struct listing *listing, const struct ledger_entry *entry)
+{
+	const char *state =
+	    queue_view_state_name((enum ledger_state)entry->state);
+
+	if (listing->state != NULL && strcmp(listing->state, state) != 0)
+		return false;
+	return listing->may_see_all || dispatch_may_be_of(entry, listing->uid);
+}
+
+static void
+append_some(struct listing *listing, struct buffer *out)
+{
+	const struct ledger *ledger = dispatch_ledger(listing->view.dispatch);
+	unsigned looks = 1 + TURN_LOOKS / *listing->view.listings;
+	unsigned loads = 1 + TURN_LOADS / *listing->view.listings;
+
+	while (listing->left > 0 && looks > 0 && loads > 0 &&
+	    out->len < CONTROL_PIECE_SIZE) {
+		const struct ledger_entry *entry =
+		    ledger_after(ledger, listing->cursor);
+		if (entry == NULL) {
+			listing->left = 0;
+			return;
+		}
+		listing->cursor = entry->id;
+		looks--;
+		if (!is_meant(listing, entry))
+			continue;
+		append_entry(listing, entry, out);
+		loads--;
+	}
+}
 
 static enum control_more
 listing_more(struct buffer *out, void *ctx)
 {
 	struct listing *listing = ctx;
-	const struct ledger *ledger = dispatch_ledger(listing->view.dispatch);
 
-	for (int i = 0; i < TURN_MESSAGES && listing->left > 0; i++) {
-		if (out->len >= CONTROL_PIECE_SIZE)
-			return CONTROL_MORE_FOLLOWS;
-		const struct ledger_entry *entry =
-		    ledger_after(ledger, listing->cursor);
-		if (entry == NULL) {
-			listing->left = 0;
-			break;
-		}
-		listing->cursor = entry->id;
-		if (listing->state == NULL ||
-		    strcmp(listing->state,
-			queue_view_state_name(
-			    (enum ledger_state)entry->state)) == 0)
-			append_entry(listing, entry, out);
-	}
+	append_some(listing, out);
 	if (listing->left > 0)
 		return CONTROL_MORE_FOLLOWS;
 	if (listing->form == QUEUE_LISTING_MAILQ)
@@ -165,7 +187,10 @@ listing_more(struct buffer *out, void *ctx)
 static void
 listing_end(void *ctx)
 {
-	free(ctx);
+	struct listing *listing = ctx;
+
+	(*listing->view.listings)--;
+	free(listing);
 }
 
 /* The name of ours that text is, or NULL. */
@@ -222,6 +247,7 @@ queue_listing_stream(const struct queue_view *view,
 		free(listing);
 		return;
 	}
+	(*listing->view.listings)++;
 	control_stream(request,
 	    form == QUEUE_LISTING_JSON ? "application/jsonl" : "text/plain",
 	    listing_more, listing_end, listing);

@@ -14,7 +14,8 @@
 
 struct queue_view {
 	struct dispatch *dispatch;
-	int large_fd; /* the folder of large bodies; not owned */
+	int large_fd;       /* the folder of large bodies; not owned */
+	unsigned *listings; /* how many are being read now: the daemon's */
 };
 
 /* "waiting", "in_flight", "settling", "held" */

@@ -18,11 +18,12 @@ get_status(struct control_request *request, void *ctx)
 /* ---- the queue ---- */
 
 static struct queue_view
-queue_view_of(const struct daemon *daemon)
+queue_view_of(struct daemon *daemon)
 {
 	return (struct queue_view){
 	    .dispatch = daemon->dispatch,
 	    .large_fd = daemon->worker_options.large_fd,
+	    .listings = &daemon->listings,
 	};
 }
 
