@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Messages that verbs look at before others have their turn. */
-#define VERB_BUDGET 1024
+/* Messages that verbs look at, and alarms that are heard, before others have
+ * their turn: some milliseconds in a queue of a million. */
+#define VERB_BUDGET  512
+#define ALARM_BUDGET 512
 
 /* ---- making and freeing ---- */
 
@@ -19,6 +21,7 @@ dispatch_new(const struct dispatch_options *options, struct clock_time now)
 	dispatch->options = *options;
 	dispatch->steady = now.wall_ms - now.mono_ms;
 	dispatch->verb_budget = VERB_BUDGET;
+	dispatch->alarm_budget = ALARM_BUDGET;
 	dispatch->ledger = ledger_new();
 	dispatch->breakers = memory_array(
 	    options->upstream_count + 1, sizeof(*dispatch->breakers));
@@ -160,6 +163,7 @@ dispatch_next(
 	while (!pop_action(dispatch, out_action))
 		if (!dispatch_step(dispatch, now)) {
 			dispatch->verb_budget = VERB_BUDGET;
+			dispatch->alarm_budget = ALARM_BUDGET;
 			return false;
 		}
 	return true;

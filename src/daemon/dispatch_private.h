@@ -74,7 +74,13 @@ struct dispatch {
 	bool moving;           /* a pinned message is on its way */
 	bool stopped;
 	bool yielded; /* verbs have more to do, and let others go first */
-	unsigned verb_budget; /* messages that verbs may still look at */
+	/* What this turn may still look at. */
+	unsigned verb_budget;  /* messages that verbs are about */
+	unsigned alarm_budget; /* alarms */
+	/* When a message that waits for its turn is looked at again, and how
+	 * many are at that moment. */
+	int64_t look_at;
+	unsigned looks;
 };
 
 /* ---- dispatch.c ---- */

@@ -5,6 +5,10 @@
 
 #include <stdio.h>
 
+/* Messages that only wait for their turn and are looked at in a millisecond: a
+ * hundredth of a processor. */
+#define LOOKS_A_MS 4
+
 static void
 push_order(struct dispatch *dispatch, struct order *order)
 {
@@ -60,6 +64,27 @@ step_drop(struct dispatch *dispatch)
 
 /* ---- alarms ---- */
 
+/*
+ * It only waits for its turn on an open route, which may close.  The looks of a
+ * long queue are spread, or they would all come together each time.
+ */
+static int64_t
+next_look(struct dispatch *dispatch, int64_t now)
+{
+	int64_t soonest = now + DISPATCH_REROUTE_MS;
+
+	if (dispatch->look_at < soonest) {
+		dispatch->look_at = soonest;
+		dispatch->looks = 0;
+	}
+	if (dispatch->looks == LOOKS_A_MS) {
+		dispatch->look_at++;
+		dispatch->looks = 0;
+	}
+	dispatch->looks++;
+	return dispatch->look_at;
+}
+
 static void
 take_with_reason(struct dispatch *dispatch, struct ledger_entry *entry,
     enum order_kind kind, const char *reason)
@@ -86,7 +111,19 @@ end_life(struct dispatch *dispatch, struct ledger_entry *entry,
 		ledger_wait(dispatch->ledger, entry, entry->route, now.mono_ms,
 		    now.mono_ms);
 	ledger_set_alarm(
-	    dispatch->ledger, entry, now.mono_ms + DISPATCH_REROUTE_MS);
+	    dispatch->ledger, entry, next_look(dispatch, now.mono_ms));
+}
+
+/* No age of interest; should another route be free by then, it is found. */
+static void
+wait_on(struct dispatch *dispatch, struct ledger_entry *entry,
+    struct clock_time now)
+{
+	int64_t due = dispatch_due(entry);
+
+	if ((entry->flags & FLAG_MANY_ROUTES) && due <= now.mono_ms)
+		due = next_look(dispatch, now.mono_ms) - DISPATCH_REROUTE_MS;
+	dispatch_set_alarm(dispatch, entry, due, now);
 }
 
 /* A message has come of age: give up, tell of the delay, or find another way.
@@ -107,19 +144,21 @@ handle_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
 	    dispatch_due(entry) <= now.mono_ms)
 		(void)dispatch_take(dispatch, entry, ORDER_REROUTE);
 	else
-		dispatch_set_alarm(dispatch, entry, dispatch_due(entry), now);
+		wait_on(dispatch, entry, now);
 }
 
 static bool
 step_alarm(struct dispatch *dispatch, struct clock_time now)
 {
-	if (dispatch->chores >= DISPATCH_CHORES_MAX)
+	if (dispatch->chores >= DISPATCH_CHORES_MAX ||
+	    dispatch->alarm_budget == 0)
 		return false;
 	struct ledger_entry *entry =
 	    ledger_take_alarm(dispatch->ledger, now.mono_ms);
 	if (entry == NULL)
 		return false;
 
+	dispatch->alarm_budget--;
 	handle_alarm(dispatch, entry, now);
 	return true;
 }

@@ -87,6 +87,66 @@ Test(trouble, does_not_spin_where_messages_cannot_be_read)
 	cr_expect(told("1 expired, report to a@x.example"));
 }
 
+/* ---- long queues ---- */
+
+/* Orders at once, of one upstream. */
+#define UNDER_WAY 4
+
+static void
+submit_many(int count, const char *sender)
+{
+	for (int i = 0; i < count; i++)
+		world_submit(&world, sender, "b@y.example");
+}
+
+/* What the hub does before others have their turn. */
+static void
+take_one_turn(void)
+{
+	struct action action;
+
+	while (dispatch_next(world.dispatch, world.now, &action)) {
+		cr_assert_eq(action.kind, ACTION_ORDER);
+		world.orders[world.order_count++] = action.order;
+	}
+}
+
+static int64_t
+wait_ms(void)
+{
+	return dispatch_deadline(world.dispatch) - world.now.mono_ms;
+}
+
+Test(trouble, hears_the_alarms_of_a_long_queue_piece_by_piece)
+{
+	int turns = 1;
+
+	world.moods[0] = MOOD_TEMPORARY;
+	submit_many(3000, "a@x.example");
+	world.now.mono_ms += 6 * CLOCK_DAY;
+	for (take_one_turn(); wait_ms() <= 0; turns++)
+		take_one_turn();
+	cr_expect_gt(turns, 3, "all were heard in %d turns", turns);
+	cr_expect_eq(world.order_count, UNDER_WAY);
+}
+
+Test(trouble, looks_again_at_a_long_queue_bit_by_bit)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	submit_many(3000, "a@x.example");
+	world.now.mono_ms += 6 * CLOCK_DAY;
+	do
+		take_one_turn();
+	while (wait_ms() <= 0);
+	int64_t first = wait_ms();
+	cr_expect_leq(first, CLOCK_MINUTE);
+	world.now.mono_ms += first + 20;
+	take_one_turn();
+	cr_expect_gt(wait_ms(), 0, "few at a time");
+	cr_expect_leq(wait_ms(), 20, "and soon the next");
+	cr_expect_eq(world.order_count, UNDER_WAY);
+}
+
 /* ---- clocks ---- */
 
 Test(trouble, goes_by_the_steady_clock_whatever_the_wall_clock_does)
