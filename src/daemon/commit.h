@@ -25,6 +25,14 @@ enum commit_kind {
 	COMMIT_REMOVE_LARGE /* the file of message id */
 };
 
+/* Of an OUTCOME or QUARANTINE: why it has to be committed again. */
+enum commit_failure {
+	COMMIT_UNHARMED,
+	COMMIT_BLOCKED, /* nothing can be committed now */
+	COMMIT_REFUSED  /* this one alone could not */
+};
+#define COMMIT_FAILURES 3
+
 struct commit {
 	struct letter letter;          /* first: letters are cast back */
 	STAILQ_ENTRY(commit) siblings; /* in dispatch's lists */
@@ -40,7 +48,8 @@ struct commit {
 	uint16_t report_route;
 	int64_t due; /* MOVE: when it is to be tried, monotonic */
 	void *verb;  /* OUTCOME: the hub's own, or NULL: who waits for it */
-	int64_t again_at;  /* monotonic: when to send a failed one again */
+	enum commit_failure failure; /* the newest */
+	int64_t again_at;  /* monotonic: when to send a REFUSED one again */
 	uint64_t pressure; /* ACCEPT: octets of content in memory */
 
 	/* The committer's answer, besides the unit's. */

@@ -134,11 +134,8 @@ on_drain_over(void *ctx)
 		daemon_pump(daemon);
 		return;
 	}
-	log_warning("%zu sessions are still open, %zu outcomes not recorded: "
-		    "they will have to come again",
-	    doors_sessions(daemon->doors),
-	    dispatch_commits(daemon->dispatch) +
-		dispatch_unrecorded(daemon->dispatch));
+	log_warning("%zu sessions are still open: they will have to come again",
+	    doors_sessions(daemon->doors));
 	loop_stop(daemon->loop);
 }
 
@@ -271,12 +268,27 @@ is_config_right(const struct daemon *daemon)
 	return right;
 }
 
+/* What is delivered and not recorded would be delivered again. */
+static bool
+is_forgetful(const struct daemon *daemon)
+{
+	const char *problem = dispatch_recording_problem(daemon->dispatch);
+
+	if (problem[0] != '\0')
+		log_error("not reloaded: %zu outcomes cannot be recorded, and "
+			  "would be forgotten: %s",
+		    dispatch_unrecorded(daemon->dispatch), problem);
+	return problem[0] != '\0';
+}
+
 /* Only a configuration without an error is worth going away for. */
 static void
 reload(struct daemon *daemon)
 {
 	if (daemon->state != DAEMON_RUNNING)
 		return; /* it will be read again, or never */
+	if (is_forgetful(daemon))
+		return;
 	if (!is_config_right(daemon)) {
 		log_error("not reloaded: the configuration has errors; going "
 			  "on with the one from before");
@@ -395,6 +407,19 @@ daemon_free_loop(struct daemon *daemon)
 	loop_free(daemon->loop);
 }
 
+/* What settles has come to an end that the next process may not know of. */
+static void
+say_unrecorded(const struct daemon *daemon)
+{
+	size_t count =
+	    ledger_count(dispatch_ledger(daemon->dispatch), LEDGER_SETTLING);
+
+	if (count > 0)
+		log_error("%zu outcomes are not recorded: so many messages may "
+			  "be delivered twice",
+		    count);
+}
+
 enum daemon_end
 daemon_run(struct daemon *daemon)
 {
@@ -404,5 +429,6 @@ daemon_run(struct daemon *daemon)
 	hold_signals(false);
 	loop_run(daemon->loop);
 	listen_once_more(daemon);
+	say_unrecorded(daemon);
 	return daemon->end;
 }

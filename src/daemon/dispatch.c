@@ -22,13 +22,13 @@ dispatch_new(const struct dispatch_options *options, struct clock_time now)
 	dispatch->steady = now.wall_ms - now.mono_ms;
 	dispatch->verb_budget = VERB_BUDGET;
 	dispatch->alarm_budget = ALARM_BUDGET;
+	dispatch_recording_init(&dispatch->recording, now.mono_ms);
 	dispatch->ledger = ledger_new();
 	dispatch->breakers = memory_array(
 	    options->upstream_count + 1, sizeof(*dispatch->breakers));
 	for (size_t i = 0; i < options->upstream_count; i++)
 		breaker_init(&dispatch->breakers[i]);
 	STAILQ_INIT(&dispatch->commits);
-	STAILQ_INIT(&dispatch->failed);
 	STAILQ_INIT(&dispatch->orders);
 	TAILQ_INIT(&dispatch->bulks);
 	dispatch_refresh_routes(dispatch, now.mono_ms);
@@ -63,7 +63,8 @@ dispatch_free(struct dispatch *dispatch)
 		return;
 	dispatch_verbs_free(dispatch);
 	free_commits(&dispatch->commits);
-	free_commits(&dispatch->failed);
+	free_commits(&dispatch->recording.blocked);
+	free_commits(&dispatch->recording.refused);
 	free_orders(dispatch);
 	ledger_free(dispatch->ledger);
 	free(dispatch->breakers);
@@ -142,6 +143,7 @@ pop_action(struct dispatch *dispatch, struct action *out_action)
 	if (commit != NULL) {
 		STAILQ_REMOVE_HEAD(&dispatch->commits, siblings);
 		dispatch->commits_out++;
+		dispatch->recording.out += commit->kind == COMMIT_OUTCOME;
 		*out_action =
 		    (struct action){.kind = ACTION_COMMIT, .commit = commit};
 		return true;
@@ -178,25 +180,45 @@ alarm_deadline(const struct dispatch *dispatch)
 	    : CLOCK_NEVER;
 }
 
+static int64_t
+earliest(const int64_t *deadlines, size_t count)
+{
+	int64_t earliest = CLOCK_NEVER;
+
+	for (size_t i = 0; i < count; i++)
+		if (deadlines[i] < earliest)
+			earliest = deadlines[i];
+	return earliest;
+}
+
+/* Of what may be ordered. */
+static int64_t
+order_deadline(const struct dispatch *dispatch)
+{
+	const int64_t deadlines[] = {
+	    schedule_deadline(ledger_schedule(dispatch->ledger)),
+	    alarm_deadline(dispatch),
+	    dispatch->move_at > 0 ? dispatch->move_at : CLOCK_NEVER,
+	};
+
+	return dispatch_can_record(dispatch) ? earliest(deadlines, 3)
+					     : CLOCK_NEVER;
+}
+
 int64_t
 dispatch_deadline(const struct dispatch *dispatch)
 {
-	const struct commit *commit = STAILQ_FIRST(&dispatch->failed);
-	int64_t deadline = commit == NULL ? CLOCK_NEVER : commit->again_at;
+	int64_t recording = dispatch_recording_deadline(dispatch);
 	if (dispatch->stopped)
-		return deadline;
+		return recording;
 
-	const int64_t others[] = {
-	    schedule_deadline(ledger_schedule(dispatch->ledger)),
-	    alarm_deadline(dispatch),
+	const int64_t deadlines[] = {
+	    recording,
+	    order_deadline(dispatch),
 	    dispatch->reopen_at,
-	    dispatch->move_at > 0 ? dispatch->move_at : CLOCK_NEVER,
 	    dispatch->yielded ? 0 : CLOCK_NEVER,
 	};
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (others[i] < deadline)
-			deadline = others[i];
-	return deadline;
+	return earliest(deadlines, 4);
 }
 
 void
@@ -205,6 +227,7 @@ dispatch_stop(struct dispatch *dispatch)
 	dispatch->stopped = true;
 	/* As if never made: all that counts is on disk. */
 	free_orders(dispatch);
+	dispatch_recording_hurry(dispatch);
 }
 
 /* ---- to be looked at ---- */
@@ -219,12 +242,6 @@ size_t
 dispatch_commits(const struct dispatch *dispatch)
 {
 	return dispatch->commits_out;
-}
-
-size_t
-dispatch_unrecorded(const struct dispatch *dispatch)
-{
-	return dispatch->failed_count;
 }
 
 uint64_t

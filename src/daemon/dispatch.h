@@ -100,10 +100,13 @@ int64_t dispatch_deadline(const struct dispatch *dispatch);
 /* No new attempts from now on: the daemon is about to end.  Commits go on. */
 void dispatch_stop(struct dispatch *dispatch);
 /* Orders that are out; commits that are out; outcomes that could not be
- * recorded and will be sent again. */
+ * recorded and are sent again. */
 size_t dispatch_orders(const struct dispatch *dispatch);
 size_t dispatch_commits(const struct dispatch *dispatch);
 size_t dispatch_unrecorded(const struct dispatch *dispatch);
+/* Why outcomes cannot be recorded now, so that nothing is ordered; "" where
+ * they can.  Until the next event. */
+const char *dispatch_recording_problem(const struct dispatch *dispatch);
 /* Octets of content in memory, handed to the committer and not yet answered. */
 uint64_t dispatch_pressure(const struct dispatch *dispatch);
 

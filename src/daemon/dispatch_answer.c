@@ -6,9 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 
-/* An outcome that could not be recorded is sent again after this. */
-#define AGAIN_MS (1 * CLOCK_SECOND)
-
 /* ---- accepted ---- */
 
 static void
@@ -65,18 +62,6 @@ accepted(
 
 /* ---- outcomes ---- */
 
-/* The committer could not: the same again, a little later. */
-static void
-commit_again(
-    struct dispatch *dispatch, struct commit *commit, struct clock_time now)
-{
-	log_error("%s: outcome not recorded, trying again: %s",
-	    queue_id_of(commit->id).text, error_text(&commit->unit.error));
-	commit->again_at = now.mono_ms + AGAIN_MS;
-	STAILQ_INSERT_TAIL(&dispatch->failed, commit, siblings);
-	dispatch->failed_count++;
-}
-
 static void
 finished(struct dispatch *dispatch, struct ledger_entry *entry)
 {
@@ -106,9 +91,10 @@ outcome_recorded(struct dispatch *dispatch, struct ledger_entry *entry,
     struct commit *commit, struct clock_time now)
 {
 	if (!commit->unit.is_committed && !SEED(OUTCOME_NOT_REPEATED)) {
-		commit_again(dispatch, commit, now);
+		dispatch_record_again(dispatch, commit, now);
 		return;
 	}
+	dispatch_recorded(dispatch, commit);
 	if (commit->report != NULL)
 		dispatch_begin_waiting(dispatch, commit->report,
 		    commit->unit.place, commit->report_route, now);
@@ -146,9 +132,10 @@ put_aside(struct dispatch *dispatch, struct ledger_entry *entry,
     struct commit *commit, struct clock_time now)
 {
 	if (!commit->done || !commit->unit.is_committed) {
-		commit_again(dispatch, commit, now);
+		dispatch_record_again(dispatch, commit, now);
 		return;
 	}
+	dispatch_recorded(dispatch, commit);
 	finished(dispatch, entry);
 	commit_free(commit);
 }
@@ -193,6 +180,7 @@ dispatch_committed(
 {
 	assert(dispatch->commits_out > 0);
 	dispatch->commits_out--;
+	dispatch->recording.out -= commit->kind == COMMIT_OUTCOME;
 	if (commit->unit.is_committed)
 		ledger_set_segment(dispatch->ledger, commit->unit.segment,
 		    commit->segment_bytes);

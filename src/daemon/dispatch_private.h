@@ -7,6 +7,7 @@
  *   dispatch_step.c     what is due: orders, alarms, segments
  *   dispatch_result.c   an order is back
  *   dispatch_answer.c   a commit is back
+ *   dispatch_recording.c  outcomes that could not be recorded
  *   dispatch_verbs.c    what the administrator asked for
  */
 #pragma once
@@ -53,13 +54,29 @@ struct bulk {
 STAILQ_HEAD(commit_list, commit);
 TAILQ_HEAD(bulk_list, bulk);
 
+/* How outcomes are recorded: see dispatch_recording.c. */
+struct recording {
+	struct commit_list blocked; /* to be sent again, oldest first, */
+	struct commit_list refused; /* each at its own time */
+	/* By failure: all that failed and are not recorded yet; some of them
+	 * are at the committer again. */
+	size_t counts[COMMIT_FAILURES];
+	size_t out;         /* outcomes at the committer */
+	size_t again;       /* of them, blocked ones */
+	size_t window;      /* how many of these there may be */
+	int64_t again_at;   /* monotonic: no blocked one is sent before */
+	int64_t wait_ms;    /* after the next failure */
+	int64_t said_at;    /* when the log was told, monotonic */
+	bool is_said;       /* it is to be told of the end, too */
+	struct error error; /* why they are blocked */
+};
+
 struct dispatch {
 	struct dispatch_options options;
 	struct ledger *ledger;
 	struct breaker *breakers;   /* one for each upstream */
 	struct commit_list commits; /* to be carried out */
-	struct commit_list failed;  /* to be sent again, oldest first */
-	size_t failed_count;
+	struct recording recording;
 	STAILQ_HEAD(, ready_order) orders;
 	struct bulk_list bulks;
 	struct dispatch_counters counters;
@@ -144,6 +161,23 @@ struct order *dispatch_take(struct dispatch *dispatch,
     struct ledger_entry *entry, enum order_kind kind);
 /* Find something to do; false: nothing. */
 bool dispatch_step(struct dispatch *dispatch, struct clock_time now);
+
+/* ---- dispatch_recording.c ---- */
+
+void dispatch_recording_init(struct recording *recording, int64_t now);
+/* What becomes of an order can be recorded, as far as is known. */
+bool dispatch_can_record(const struct dispatch *dispatch);
+/* An outcome could not be recorded. Takes commit, which is sent again. */
+void dispatch_record_again(
+    struct dispatch *dispatch, struct commit *commit, struct clock_time now);
+/* An outcome is durable. */
+void dispatch_recorded(struct dispatch *dispatch, struct commit *commit);
+/* Send one again, if it is time; false: it is not. */
+bool dispatch_recording_step(struct dispatch *dispatch, struct clock_time now);
+/* Monotonic: when it will be. */
+int64_t dispatch_recording_deadline(const struct dispatch *dispatch);
+/* The next try is now: there may not be another. */
+void dispatch_recording_hurry(struct dispatch *dispatch);
 
 /* ---- dispatch_verbs.c ---- */
 

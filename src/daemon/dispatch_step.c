@@ -39,19 +39,6 @@ dispatch_take(
 /* ---- commits ---- */
 
 static bool
-step_failed_commits(struct dispatch *dispatch, struct clock_time now)
-{
-	struct commit *commit = STAILQ_FIRST(&dispatch->failed);
-	if (commit == NULL || commit->again_at > now.mono_ms)
-		return false;
-
-	STAILQ_REMOVE_HEAD(&dispatch->failed, siblings);
-	dispatch->failed_count--;
-	dispatch_push_commit(dispatch, commit);
-	return true;
-}
-
-static bool
 step_drop(struct dispatch *dispatch)
 {
 	uint64_t segment;
@@ -206,13 +193,15 @@ step_move(struct dispatch *dispatch, struct clock_time now)
 bool
 dispatch_step(struct dispatch *dispatch, struct clock_time now)
 {
-	if (step_failed_commits(dispatch, now) || step_drop(dispatch))
+	if (dispatch_recording_step(dispatch, now) || step_drop(dispatch))
 		return true;
 	if (dispatch->stopped)
 		return false;
 	if (dispatch->reopen_at <= now.mono_ms)
 		dispatch_refresh_routes(dispatch, now.mono_ms);
-	return dispatch_verbs_step(dispatch, now) ||
-	    step_alarm(dispatch, now) || step_due(dispatch, now) ||
-	    step_move(dispatch, now);
+	if (dispatch_verbs_step(dispatch, now))
+		return true;
+	return dispatch_can_record(dispatch) &&
+	    (step_alarm(dispatch, now) || step_due(dispatch, now) ||
+		step_move(dispatch, now));
 }

@@ -3,6 +3,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/version.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 static void
@@ -129,6 +130,21 @@ write_etrn(struct json_writer *json, const struct daemon *daemon,
 }
 
 static void
+write_recording(struct json_writer *json, const struct dispatch *dispatch)
+{
+	const char *problem = dispatch_recording_problem(dispatch);
+	char text[640];
+
+	if (problem[0] == '\0')
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "%zu outcomes cannot be recorded, and nothing is delivered until "
+	    "they can: %s",
+	    dispatch_unrecorded(dispatch), problem); /* fits */
+	json_writer_text(json, NULL, text);
+}
+
+static void
 write_lists(struct json_writer *json, const struct daemon *daemon,
     struct clock_time now)
 {
@@ -148,6 +164,7 @@ write_lists(struct json_writer *json, const struct daemon *daemon,
 	json_writer_array(json, "warnings");
 	for (size_t i = 0; i < warnings->count; i++)
 		json_writer_text(json, NULL, warnings->texts[i]);
+	write_recording(json, daemon->dispatch);
 	if (daemon->wiring->upstream_count == 0)
 		json_writer_text(json, NULL,
 		    "no upstream is configured: mail is queued and stays");

@@ -54,6 +54,16 @@ times_told(const char *text)
 	return times;
 }
 
+/* Orders at once, of one upstream. */
+#define UNDER_WAY 4
+
+static void
+submit_many(int count, const char *sender)
+{
+	for (int i = 0; i < count; i++)
+		world_submit(&world, sender, "b@y.example");
+}
+
 /* ---- disks ---- */
 
 Test(trouble, takes_mail_again_once_the_disk_has_room)
@@ -87,17 +97,132 @@ Test(trouble, does_not_spin_where_messages_cannot_be_read)
 	cr_expect(told("1 expired, report to a@x.example"));
 }
 
-/* ---- long queues ---- */
-
-/* Orders at once, of one upstream. */
-#define UNDER_WAY 4
-
+/* So many wait for an upstream that is back by now. */
 static void
-submit_many(int count, const char *sender)
+begin_waiting(int count)
 {
-	for (int i = 0; i < count; i++)
-		world_submit(&world, sender, "b@y.example");
+	world.moods[0] = MOOD_DOWN;
+	submit_many(count, "a@x.example");
+	world.moods[0] = MOOD_GOOD;
 }
+
+static unsigned
+lines_logged(void)
+{
+	struct bytes log = buffer_bytes(&world.log);
+	unsigned lines = 0;
+
+	while (log.len > 0) {
+		(void)bytes_cut(&log, '\n');
+		lines++;
+	}
+	return lines;
+}
+
+Test(trouble, delivers_nothing_while_no_outcome_can_be_recorded)
+{
+	static const int numbers[] = {ENOSPC, EDQUOT, EIO, EFBIG};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		world_clear(&world);
+		begin();
+		begin_waiting(100);
+		world.disk_errno = numbers[i];
+		world_pass(&world, CLOCK_HOUR);
+		cr_expect_leq(world.taken, UNDER_WAY, "errno %d: %lu",
+		    numbers[i], world.taken);
+		cr_expect_eq(dispatch_unrecorded(world.dispatch), world.taken);
+		cr_expect_str_not_empty(
+		    dispatch_recording_problem(world.dispatch));
+		world.disk_errno = 0;
+		world_pass(&world, CLOCK_MINUTE);
+		cr_expect_eq(world.taken, 100, "it goes on by itself");
+		cr_expect_eq(world_disk_size(&world), 0);
+		cr_expect_str_empty(dispatch_recording_problem(world.dispatch));
+	}
+}
+
+Test(trouble, repeats_what_was_under_way_and_no_more)
+{
+	begin_waiting(100);
+	world.disk_errno = ENOSPC;
+	world_pass(&world, CLOCK_HOUR);
+	world.disk_errno = 0;
+	world_crash(&world);
+	cr_expect_eq(world_disk_size(&world), 0);
+	cr_expect_leq(world.taken, 100 + UNDER_WAY);
+}
+
+Test(trouble, says_once_a_minute_that_outcomes_are_not_recorded)
+{
+	begin_waiting(100);
+	world.disk_errno = ENOSPC;
+	buffer_empty(&world.log);
+	world_pass(&world, 10 * CLOCK_MINUTE);
+	cr_expect_geq(lines_logged(), 8);
+	cr_expect_leq(lines_logged(), 11);
+}
+
+/* A commit is taken, and then no more for a while. */
+static void
+record_one(void)
+{
+	world.disk_errno = 0;
+	world_pass(&world, CLOCK_MINUTE);
+	cr_assert_gt(world.commit_count, 0);
+	world_let_go_commit(&world);
+	world.disk_errno = ENOSPC;
+	while (world.commit_count > 0)
+		world_let_go_commit(&world);
+	world_settle(&world);
+}
+
+Test(trouble, waits_until_all_outcomes_are_recorded)
+{
+	begin_waiting(100);
+	world.keeps_orders = true;
+	world_pass(&world, CLOCK_HOUR);
+	world_let_go_order(&world, 0);
+	world_settle(&world);
+	cr_assert_eq(world.order_count, UNDER_WAY);
+	world.disk_errno = ENOSPC;
+	while (world.order_count > 0)
+		world_let_go_order(&world, 0);
+	world_settle(&world);
+	world.keeps_orders = false;
+	world.keeps_commits = true;
+	for (unsigned i = 1; i < UNDER_WAY; i++) {
+		record_one();
+		cr_expect_eq(world.taken, 1 + UNDER_WAY);
+	}
+	world.disk_errno = 0;
+	world_let_go(&world);
+	world_pass(&world, CLOCK_MINUTE);
+	cr_expect_eq(world.taken, 100);
+	cr_expect_eq(world_disk_size(&world), 0);
+}
+
+/* One message that cannot be put aside holds up no other. */
+Test(trouble, delivers_while_a_damaged_message_cannot_be_put_aside)
+{
+	begin_waiting(2);
+	world.refuses_quarantine = true;
+	world.keeps_orders = true;
+	world_pass(&world, CLOCK_HOUR);
+	world.disk_mood = DISK_DAMAGED;
+	world_let_go_order(&world, 0);
+	world.disk_mood = DISK_GOOD;
+	world_let_go(&world);
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_eq(world.taken, 1);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 1);
+	world.refuses_quarantine = false;
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
+	cr_expect_eq(world_disk_size(&world), 0);
+}
+
+/* ---- long queues ---- */
 
 /* What the hub does before others have their turn. */
 static void

@@ -304,6 +304,12 @@ remove_large(struct world *world, uint64_t id)
 	world->large_files--;
 }
 
+static bool
+is_refused(const struct world *world, const struct commit *commit)
+{
+	return world->refuses_quarantine && commit->kind == COMMIT_QUARANTINE;
+}
+
 /* What needs no room goes well on a full disk, too. */
 static bool
 goes_well(const struct world *world, const struct commit *commit)
@@ -311,6 +317,8 @@ goes_well(const struct world *world, const struct commit *commit)
 	bool is_full =
 	    world->disk_errno == ENOSPC || world->disk_errno == EDQUOT;
 
+	if (is_refused(world, commit))
+		return false;
 	return world->disk_errno == 0 || (is_full && commit->unit.count == 0);
 }
 
@@ -331,11 +339,11 @@ fail_commit(struct world *world, struct commit *commit)
 	struct error error = {
 	    .kind = ERROR_SYSTEM, .number = world->disk_errno};
 
-	(void)snprintf(error.text, sizeof(error.text), "disk: %s",
-	    strerror(world->disk_errno));
+	(void)snprintf(
+	    error.text, sizeof(error.text), "disk: %s", strerror(error.number));
 	commit->unit.error = error;
 	commit->error = error;
-	commit->done = commit->unit.count > 0;
+	commit->done = commit->unit.count > 0 && !is_refused(world, commit);
 	/* It stays, until the next start. */
 	if (commit->kind == COMMIT_REMOVE_LARGE)
 		world->large_files--;
@@ -370,6 +378,7 @@ note_taken(struct world *world, uint64_t id, size_t recipient)
 	cr_assert_neq(*taken_at, world->crashes + 1, "%u is delivered twice",
 	    number_of(world, id));
 	*taken_at = world->crashes + 1;
+	world->taken++;
 }
 
 static void

@@ -44,6 +44,7 @@ struct world {
 	enum upstream_mood moods[WORLD_UPSTREAMS];
 	int disk_errno; /* commits fail with this; 0: they succeed */
 	enum disk_mood disk_mood;
+	bool refuses_quarantine; /* what is damaged cannot be copied */
 	/* Orders and commits are kept until world_let_go(). */
 	bool keeps_orders;
 	bool keeps_commits;
@@ -57,6 +58,7 @@ struct world {
 	unsigned units_per_segment; /* 0: there is one segment */
 	unsigned drops;             /* of segments */
 	unsigned moves;
+	unsigned long taken; /* recipients, by upstreams */
 	/* Recipients, durably: */
 	unsigned long delivered;
 	unsigned long returned;
