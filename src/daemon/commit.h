@@ -49,8 +49,9 @@ struct commit {
 	int64_t due; /* MOVE: when it is to be tried, monotonic */
 	void *verb;  /* OUTCOME: the hub's own, or NULL: who waits for it */
 	enum commit_failure failure; /* the newest */
-	int64_t again_at;  /* monotonic: when to send a REFUSED one again */
-	uint64_t pressure; /* ACCEPT: octets of content in memory */
+	int64_t again_at; /* monotonic: when to send a REFUSED one again */
+	/* ACCEPT: octets of content in memory.  MOVE: octets on their way. */
+	uint64_t pressure;
 
 	/* The committer's answer, besides the unit's. */
 	bool done;

@@ -107,20 +107,29 @@ outcome_recorded(struct dispatch *dispatch, struct ledger_entry *entry,
 	commit_free(commit);
 }
 
+/* Those that were on their way with it say nothing new. */
+static void
+not_moved(struct dispatch *dispatch, const struct commit *commit,
+    struct clock_time now)
+{
+	if (dispatch->move_at <= now.mono_ms)
+		log_warning("%s: not moved out of the oldest segment: %s",
+		    queue_id_of(commit->id).text,
+		    error_text(&commit->unit.error));
+	dispatch->move_at = now.mono_ms + DISPATCH_TROUBLE_MS;
+}
+
 static void
 moved(struct dispatch *dispatch, struct ledger_entry *entry,
     struct commit *commit, struct clock_time now)
 {
-	dispatch->moving = false;
+	dispatch_move_over(dispatch, commit->pressure);
 	if (commit->unit.is_committed) {
 		ledger_set_place(dispatch->ledger, entry, commit->unit.place);
 		ledger_set_progress_place(
 		    dispatch->ledger, entry, commit->unit.place);
 	} else {
-		log_warning("%s: not moved out of the oldest segment: %s",
-		    queue_id_of(commit->id).text,
-		    error_text(&commit->unit.error));
-		dispatch->move_at = now.mono_ms + DISPATCH_TROUBLE_MS;
+		not_moved(dispatch, commit, now);
 	}
 	dispatch_rest(dispatch, entry, commit->route, commit->due,
 	    commit->message->progress.held, now);

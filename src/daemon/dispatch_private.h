@@ -23,7 +23,7 @@
 #define FLAG_WANT_REMOVE    8U
 #define FLAG_WANT_RELEASE   16U /* should it come back held */
 
-/* Orders at once that are no attempts, but for those of verbs. */
+/* Orders at once that are neither attempts nor only load. */
 #define DISPATCH_CHORES_MAX 64
 /* What failed by our own trouble is tried again after this. */
 #define DISPATCH_TROUBLE_MS CLOCK_MINUTE
@@ -83,12 +83,13 @@ struct dispatch {
 	int64_t steady; /* wall clock less monotonic clock, at the start */
 	size_t orders_out;
 	size_t commits_out;
-	size_t chores;         /* orders that are no attempts, queued or out */
+	size_t chores;         /* orders that alarms have led to */
 	uint64_t pressure;     /* octets */
 	uint64_t large_octets; /* of the files of large bodies */
 	int64_t reopen_at;     /* when a closed route may open by itself */
 	int64_t move_at;       /* no pinned message is moved before */
-	bool moving;           /* a pinned message is on its way */
+	size_t moves;          /* pinned messages that are on their way */
+	uint64_t move_octets;  /* which are so large */
 	bool stopped;
 	bool yielded; /* verbs have more to do, and let others go first */
 	/* What this turn may still look at. */
@@ -159,6 +160,10 @@ void dispatch_forget(struct dispatch *dispatch, struct ledger_entry *entry);
 /* Take a message that waits or is held for an order, which is returned. */
 struct order *dispatch_take(struct dispatch *dispatch,
     struct ledger_entry *entry, enum order_kind kind);
+/* It counts among dispatch->chores. */
+bool dispatch_is_chore(enum order_kind kind);
+/* The move of a pinned message has come to its end, good or bad. */
+void dispatch_move_over(struct dispatch *dispatch, uint64_t octets);
 /* Find something to do; false: nothing. */
 bool dispatch_step(struct dispatch *dispatch, struct clock_time now);
 

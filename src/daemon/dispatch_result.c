@@ -107,6 +107,7 @@ move(struct dispatch *dispatch, struct ledger_entry *entry, struct order *order)
 	commit->message = order->message;
 	commit->route = order->route;
 	commit->due = order->due;
+	commit->pressure = order->octets;
 	unit_add(&commit->unit, record_message(commit->message));
 	if (!SEED(MOVED_WITHOUT_PROGRESS))
 		unit_add(&commit->unit,
@@ -126,7 +127,7 @@ quarantine(
 	    queue_id_of(order->id).text, order->failure);
 	dispatch->counters.damaged++;
 	if (is_move(order))
-		dispatch->moving = false;
+		dispatch_move_over(dispatch, order->octets);
 	commit->where = order->where;
 	commit->finishes = true;
 	unit_add(&commit->unit, record_finished(order->id));
@@ -171,7 +172,7 @@ failed(struct dispatch *dispatch, struct ledger_entry *entry,
 	log_error("%s: cannot be read now, trying again: %s",
 	    queue_id_of(order->id).text, order->failure);
 	if (is_move(order)) {
-		dispatch->moving = false;
+		dispatch_move_over(dispatch, order->octets);
 		dispatch->move_at = later;
 	}
 	dispatch_rest(dispatch, entry, order->route,
@@ -187,7 +188,7 @@ count_back(struct dispatch *dispatch, const struct order *order)
 {
 	assert(dispatch->orders_out > 0);
 	dispatch->orders_out--;
-	if (order->kind == ORDER_ATTEMPT)
+	if (!dispatch_is_chore(order->kind))
 		return;
 	assert(dispatch->chores > 0);
 	dispatch->chores--;

@@ -3,11 +3,19 @@
 #include "base/memory.h"
 #include "daemon/dispatch_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /* Messages that only wait for their turn and are looked at in a millisecond: a
  * hundredth of a processor. */
 #define LOOKS_A_MS 4
+
+/* Pinned messages on their way at once, and what they may take: little where
+ * the log is hardly too large, to let others go first. */
+#define MOVES_MAX       256
+#define MOVE_OCTETS_MIN ((uint64_t)64 * 1024)
+#define MOVE_OCTETS_MAX ((uint64_t)4 * 1024 * 1024)
+#define MOVE_SHARE      16 /* of what the log is too large */
 
 static void
 push_order(struct dispatch *dispatch, struct order *order)
@@ -16,6 +24,12 @@ push_order(struct dispatch *dispatch, struct order *order)
 
 	ready->order = order;
 	STAILQ_INSERT_TAIL(&dispatch->orders, ready, siblings);
+}
+
+bool
+dispatch_is_chore(enum order_kind kind)
+{
+	return kind != ORDER_ATTEMPT && kind != ORDER_LOAD;
 }
 
 struct order *
@@ -29,14 +43,14 @@ dispatch_take(
 	order->where = ledger_where(dispatch->ledger, entry);
 	order->was_held = entry->state == LEDGER_HELD;
 	order->due = dispatch_due(entry);
-	if (kind != ORDER_ATTEMPT)
+	if (dispatch_is_chore(kind))
 		dispatch->chores++;
 	ledger_move(dispatch->ledger, entry, LEDGER_IN_FLIGHT);
 	push_order(dispatch, order);
 	return order;
 }
 
-/* ---- commits ---- */
+/* ---- segments ---- */
 
 static bool
 step_drop(struct dispatch *dispatch)
@@ -47,6 +61,48 @@ step_drop(struct dispatch *dispatch)
 		return false;
 	dispatch_push_commit(dispatch, commit_new(COMMIT_DROP, segment));
 	return true;
+}
+
+static bool
+may_move(const struct dispatch *dispatch, int64_t now)
+{
+	uint64_t share =
+	    ledger_excess(dispatch->ledger, dispatch->options.segment_size) /
+	    MOVE_SHARE;
+
+	if (share < MOVE_OCTETS_MIN)
+		share = MOVE_OCTETS_MIN;
+	if (share > MOVE_OCTETS_MAX)
+		share = MOVE_OCTETS_MAX;
+	return dispatch->move_at <= now && dispatch->moves < MOVES_MAX &&
+	    dispatch->move_octets < share;
+}
+
+static bool
+step_move(struct dispatch *dispatch, struct clock_time now)
+{
+	if (!may_move(dispatch, now.mono_ms))
+		return false;
+	dispatch->move_at = 0;
+	struct ledger_entry *entry =
+	    ledger_pinning(dispatch->ledger, dispatch->options.segment_size);
+	if (entry == NULL)
+		return false;
+
+	struct order *order = dispatch_take(dispatch, entry, ORDER_LOAD);
+	order->octets = entry->place.len + entry->size;
+	dispatch->moves++;
+	dispatch->move_octets += order->octets;
+	return true;
+}
+
+void
+dispatch_move_over(struct dispatch *dispatch, uint64_t octets)
+{
+	assert(dispatch->moves > 0);
+	assert(dispatch->move_octets >= octets);
+	dispatch->moves--;
+	dispatch->move_octets -= octets;
 }
 
 /* ---- alarms ---- */
@@ -172,24 +228,6 @@ step_due(struct dispatch *dispatch, struct clock_time now)
 	return true;
 }
 
-/* ---- segments ---- */
-
-static bool
-step_move(struct dispatch *dispatch, struct clock_time now)
-{
-	if (dispatch->moving || dispatch->move_at > now.mono_ms)
-		return false;
-	dispatch->move_at = 0;
-	struct ledger_entry *entry =
-	    ledger_pinning(dispatch->ledger, dispatch->options.segment_size);
-	if (entry == NULL)
-		return false;
-
-	dispatch->moving = true;
-	(void)dispatch_take(dispatch, entry, ORDER_LOAD);
-	return true;
-}
-
 bool
 dispatch_step(struct dispatch *dispatch, struct clock_time now)
 {
@@ -202,6 +240,6 @@ dispatch_step(struct dispatch *dispatch, struct clock_time now)
 	if (dispatch_verbs_step(dispatch, now))
 		return true;
 	return dispatch_can_record(dispatch) &&
-	    (step_alarm(dispatch, now) || step_due(dispatch, now) ||
-		step_move(dispatch, now));
+	    (step_alarm(dispatch, now) || step_move(dispatch, now) ||
+		step_due(dispatch, now));
 }

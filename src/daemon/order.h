@@ -39,10 +39,11 @@ struct order {
 	uint16_t route;
 	unsigned upstream;           /* ATTEMPT */
 	char reason[ORDER_TEXT_MAX]; /* EXPIRE, DELAY: why it waits */
-	bool is_last;  /* ATTEMPT: who waits afterwards is given up */
-	void *verb;    /* LOAD: the hub's own */
-	int64_t due;   /* when it was to be tried, monotonic */
-	bool was_held; /* it goes back to HELD when nothing comes of this */
+	bool is_last;    /* ATTEMPT: who waits afterwards is given up */
+	void *verb;      /* LOAD: the hub's own */
+	int64_t due;     /* when it was to be tried, monotonic */
+	bool was_held;   /* it goes back to HELD when nothing comes of this */
+	uint64_t octets; /* LOAD, to be moved: what will be written */
 
 	/* The worker's own while it works. */
 	struct worker *worker;

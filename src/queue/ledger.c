@@ -8,6 +8,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Messages of the oldest segment that are looked at in a call. */
+#define LOOKS 64
+
 TAILQ_HEAD(entry_list, ledger_entry);
 
 struct ledger_segment {
@@ -387,20 +390,50 @@ ledger_take_droppable(struct ledger *ledger, uint64_t *out_segment)
 	return true;
 }
 
-struct ledger_entry *
-ledger_pinning(const struct ledger *ledger, uint64_t segment_size)
+uint64_t
+ledger_excess(const struct ledger *ledger, uint64_t segment_size)
 {
-	struct ledger_entry *entry;
+	uint64_t fair = 2 * (ledger->live_bytes + segment_size);
 
-	if (ledger->segment_count < 2 ||
-	    ledger->bytes <= 2 * (ledger->live_bytes + segment_size))
-		return NULL;
-	TAILQ_FOREACH (entry, &ledger->segments[0]->entries, neighbours) {
-		if (entry->state == LEDGER_WAITING ||
-		    entry->state == LEDGER_HELD)
+	return ledger->bytes > fair ? ledger->bytes - fair : 0;
+}
+
+typedef bool is_wanted_fn(
+    const struct ledger *ledger, const struct ledger_entry *entry);
+
+static bool
+is_at_rest(const struct ledger *ledger, const struct ledger_entry *entry)
+{
+	(void)ledger;
+	return entry->state == LEDGER_WAITING || entry->state == LEDGER_HELD;
+}
+
+/* Those looked at go to the end of the line, so that the next search does not
+ * begin with them. */
+static struct ledger_entry *
+search_oldest(struct ledger *ledger, is_wanted_fn *is_wanted)
+{
+	struct entry_list *entries = &ledger->segments[0]->entries;
+
+	for (int i = 0; i < LOOKS; i++) {
+		struct ledger_entry *entry = TAILQ_FIRST(entries);
+		if (entry == NULL)
+			return NULL;
+		TAILQ_REMOVE(entries, entry, neighbours);
+		TAILQ_INSERT_TAIL(entries, entry, neighbours);
+		if (is_wanted(ledger, entry))
 			return entry;
 	}
 	return NULL;
+}
+
+struct ledger_entry *
+ledger_pinning(struct ledger *ledger, uint64_t segment_size)
+{
+	if (ledger->segment_count < 2 ||
+	    ledger_excess(ledger, segment_size) == 0)
+		return NULL;
+	return search_oldest(ledger, is_at_rest);
 }
 
 size_t

@@ -134,14 +134,17 @@ struct segment_message ledger_where(
  * newest; then order journal_drop().
  */
 bool ledger_take_droppable(struct ledger *ledger, uint64_t *out_segment);
+/* Octets by which the journal is larger than twice its live part and a little
+ * more; 0 where it is not. */
+uint64_t ledger_excess(const struct ledger *ledger, uint64_t segment_size);
 /*
  * A message, WAITING or HELD, that lies in the oldest segment and is worth
- * moving: to be committed again as {MESSAGE, PROGRESS}.  NULL while the journal
- * is not larger than twice its live part and a little more, or while those that
- * are left in the oldest segment are busy.
+ * moving: to be committed again as {MESSAGE, PROGRESS}.  NULL where there is no
+ * excess, or while those that were looked at are busy: the search goes on at
+ * the next call.
  */
 struct ledger_entry *ledger_pinning(
-    const struct ledger *ledger, uint64_t segment_size);
+    struct ledger *ledger, uint64_t segment_size);
 
 size_t ledger_segment_count(const struct ledger *ledger);
 uint64_t ledger_segment_bytes(const struct ledger *ledger);

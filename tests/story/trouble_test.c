@@ -370,6 +370,47 @@ Test(trouble, moves_what_pins_the_oldest_segment)
 	    ledger_count(dispatch_ledger(world.dispatch), LEDGER_HELD), 1);
 }
 
+/* One round of everybody: what was kept before it is carried out. */
+static void
+go_round(void)
+{
+	size_t orders = world.order_count;
+	size_t commits = world.commit_count;
+
+	while (orders-- > 0)
+		world_let_go_order(&world, 0);
+	while (commits-- > 0)
+		world_let_go_commit(&world);
+	world_settle(&world);
+}
+
+Test(trouble, keeps_the_log_in_bounds_while_many_are_held_and_more_come)
+{
+	const struct ledger *ledger;
+
+	world.units_per_segment = 16;
+	world.moods[0] = MOOD_TEMPORARY;
+	submit_many(100, "a@x.example");
+	dispatch_do(world.dispatch, DISPATCH_HOLD, NULL, 0, NULL, NULL, NULL);
+	world_settle(&world);
+	world.moods[0] = MOOD_GOOD;
+	world.keeps_orders = true;
+	world.keeps_commits = true;
+	for (int i = 0; i < 1000; i++) {
+		world_submit(&world, "a@x.example", "b@y.example");
+		world_submit(&world, "a@x.example", "c@y.example");
+		go_round();
+	}
+	ledger = dispatch_ledger(world.dispatch);
+	/* Twice the 100 that are live, and what comes while they are moved. */
+	cr_expect_lt(ledger_segment_count(ledger), 3 * 100 / 16, "%zu segments",
+	    ledger_segment_count(ledger));
+	world_let_go(&world);
+	world_crash(&world);
+	ledger = dispatch_ledger(world.dispatch);
+	cr_expect_eq(ledger_count(ledger, LEDGER_HELD), 100);
+}
+
 Test(trouble, moves_others_though_one_cannot_be_read)
 {
 	static const enum disk_mood moods[] = {DISK_TROUBLED, DISK_DAMAGED};
