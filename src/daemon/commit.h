@@ -56,6 +56,7 @@ struct commit {
 	/* The committer's answer, besides the unit's. */
 	bool done;
 	uint64_t segment_bytes; /* size of the segment that was written */
+	uint64_t free_bytes;    /* on the disk */
 	struct error error;     /* where not done */
 };
 

@@ -161,6 +161,7 @@ do_rest(struct committer *committer, struct commit *commit)
 		commit->done = journal_remove_large(
 		    committer->journal, commit->id, &commit->error);
 	commit->segment_bytes = journal_current_bytes(committer->journal);
+	commit->free_bytes = journal_free_bytes(committer->journal);
 }
 
 /* Content has been written: its memory is not needed any more. */

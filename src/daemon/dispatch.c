@@ -20,6 +20,7 @@ dispatch_new(const struct dispatch_options *options, struct clock_time now)
 
 	dispatch->options = *options;
 	dispatch->steady = now.wall_ms - now.mono_ms;
+	dispatch->room = UINT64_MAX;
 	dispatch->verb_budget = VERB_BUDGET;
 	dispatch->alarm_budget = ALARM_BUDGET;
 	dispatch_recording_init(&dispatch->recording, now.mono_ms);

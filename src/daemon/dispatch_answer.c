@@ -190,6 +190,7 @@ dispatch_committed(
 	assert(dispatch->commits_out > 0);
 	dispatch->commits_out--;
 	dispatch->recording.out -= commit->kind == COMMIT_OUTCOME;
+	dispatch->room = commit->free_bytes;
 	if (commit->unit.is_committed)
 		ledger_set_segment(dispatch->ledger, commit->unit.segment,
 		    commit->segment_bytes);

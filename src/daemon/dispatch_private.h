@@ -90,6 +90,7 @@ struct dispatch {
 	int64_t move_at;       /* no pinned message is moved before */
 	size_t moves;          /* pinned messages that are on their way */
 	uint64_t move_octets;  /* which are so large */
+	uint64_t room;         /* free octets on the disk, for all we know */
 	bool stopped;
 	bool yielded; /* verbs have more to do, and let others go first */
 	/* What this turn may still look at. */

@@ -10,6 +10,9 @@
  * hundredth of a processor. */
 #define LOOKS_A_MS 4
 
+/* Messages that may pin the oldest segment and are looked at in a turn. */
+#define PINNING_LOOKS 64
+
 /* Pinned messages on their way at once, and what they may take: little where
  * the log is hardly too large, to let others go first. */
 #define MOVES_MAX       256
@@ -79,13 +82,39 @@ may_move(const struct dispatch *dispatch, int64_t now)
 }
 
 static bool
+is_tight(const struct dispatch *dispatch)
+{
+	return dispatch->room < dispatch->options.segment_size;
+}
+
+/* Its turn will come: to deliver it takes less room than to move it. */
+static bool
+goes_soon(const struct dispatch *dispatch, const struct ledger_entry *entry)
+{
+	return entry->state == LEDGER_WAITING && entry->item.is_ready &&
+	    dispatch_route_reason(dispatch, entry->route)[0] == '\0';
+}
+
+static struct ledger_entry *
+next_pinning(struct dispatch *dispatch)
+{
+	for (int i = 0; i < PINNING_LOOKS; i++) {
+		struct ledger_entry *entry = ledger_pinning(dispatch->ledger,
+		    dispatch->options.segment_size, dispatch->room);
+		if (entry == NULL || !is_tight(dispatch) ||
+		    !goes_soon(dispatch, entry))
+			return entry;
+	}
+	return NULL;
+}
+
+static bool
 step_move(struct dispatch *dispatch, struct clock_time now)
 {
 	if (!may_move(dispatch, now.mono_ms))
 		return false;
 	dispatch->move_at = 0;
-	struct ledger_entry *entry =
-	    ledger_pinning(dispatch->ledger, dispatch->options.segment_size);
+	struct ledger_entry *entry = next_pinning(dispatch);
 	if (entry == NULL)
 		return false;
 
@@ -208,10 +237,21 @@ step_alarm(struct dispatch *dispatch, struct clock_time now)
 
 /* ---- attempts ---- */
 
+/* Where no segment fits on the disk any more, what holds the oldest one goes
+ * first: no other gives room back. */
+static struct ledger_entry *
+next_due(struct dispatch *dispatch, int64_t now)
+{
+	struct ledger_entry *entry =
+	    is_tight(dispatch) ? ledger_due_in_oldest(dispatch->ledger) : NULL;
+
+	return entry != NULL ? entry : ledger_due(dispatch->ledger, now);
+}
+
 static bool
 step_due(struct dispatch *dispatch, struct clock_time now)
 {
-	struct ledger_entry *entry = ledger_due(dispatch->ledger, now.mono_ms);
+	struct ledger_entry *entry = next_due(dispatch, now.mono_ms);
 	unsigned upstream;
 	if (entry == NULL)
 		return false;

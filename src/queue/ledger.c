@@ -10,6 +10,8 @@
 
 /* Messages of the oldest segment that are looked at in a call. */
 #define LOOKS 64
+/* The part of a segment that may be moved where there is no room for one. */
+#define TIGHT_PART 4
 
 TAILQ_HEAD(entry_list, ledger_entry);
 
@@ -402,6 +404,13 @@ typedef bool is_wanted_fn(
     const struct ledger *ledger, const struct ledger_entry *entry);
 
 static bool
+is_due(const struct ledger *ledger, const struct ledger_entry *entry)
+{
+	return entry->state == LEDGER_WAITING && entry->item.is_ready &&
+	    schedule_is_open(ledger->schedule, entry->route);
+}
+
+static bool
 is_at_rest(const struct ledger *ledger, const struct ledger_entry *entry)
 {
 	(void)ledger;
@@ -428,12 +437,24 @@ search_oldest(struct ledger *ledger, is_wanted_fn *is_wanted)
 }
 
 struct ledger_entry *
-ledger_pinning(struct ledger *ledger, uint64_t segment_size)
+ledger_pinning(struct ledger *ledger, uint64_t segment_size, uint64_t room)
 {
-	if (ledger->segment_count < 2 ||
-	    ledger_excess(ledger, segment_size) == 0)
+	if (ledger->segment_count < 2)
 		return NULL;
-	return search_oldest(ledger, is_at_rest);
+	const struct ledger_segment *oldest = ledger->segments[0];
+	bool is_large = ledger_excess(ledger, segment_size) > 0;
+	bool is_cheap = oldest->live_bytes <= oldest->bytes / TIGHT_PART;
+	bool is_worth_it = room >= segment_size
+	    ? is_large
+	    : is_cheap || (is_large && oldest->live_bytes <= room / 2);
+
+	return is_worth_it ? search_oldest(ledger, is_at_rest) : NULL;
+}
+
+struct ledger_entry *
+ledger_due_in_oldest(struct ledger *ledger)
+{
+	return ledger->segment_count < 2 ? NULL : search_oldest(ledger, is_due);
 }
 
 size_t

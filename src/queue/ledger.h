@@ -142,9 +142,16 @@ uint64_t ledger_excess(const struct ledger *ledger, uint64_t segment_size);
  * moving: to be committed again as {MESSAGE, PROGRESS}.  NULL where there is no
  * excess, or while those that were looked at are busy: the search goes on at
  * the next call.
+ *
+ * room: free octets on the disk.  Where no segment would fit, one that holds
+ * little is worth emptying without any excess, and none that holds more than
+ * there is room for.
  */
 struct ledger_entry *ledger_pinning(
-    struct ledger *ledger, uint64_t segment_size);
+    struct ledger *ledger, uint64_t segment_size, uint64_t room);
+/* A message in the oldest segment that is due on an open route, and stays
+ * WAITING; NULL where none is found soon. */
+struct ledger_entry *ledger_due_in_oldest(struct ledger *ledger);
 
 size_t ledger_segment_count(const struct ledger *ledger);
 uint64_t ledger_segment_bytes(const struct ledger *ledger);

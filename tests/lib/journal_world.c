@@ -635,7 +635,8 @@ step_move(struct world *world)
 {
 	struct group group = {.count = 0};
 	const struct disk *disk = fake_disk_face(world->fake);
-	struct ledger_entry *entry = ledger_pinning(world->ledger, 1024);
+	struct ledger_entry *entry =
+	    ledger_pinning(world->ledger, 1024, UINT64_MAX);
 	if (entry == NULL)
 		return true;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SEGMENT_SIZE 1000
+#define LIVE         200 /* octets of each message here */
 
 static uint64_t
 draw(uint64_t *state)
@@ -33,7 +34,7 @@ set_segment(struct ledger *ledger, uint64_t number, uint64_t bytes)
 static struct ledger_entry *
 add(struct ledger *ledger, uint64_t id, uint64_t segment)
 {
-	return ledger_add(ledger, id, place_in(segment), 100, false, 1);
+	return ledger_add(ledger, id, place_in(segment), LIVE - 100, false, 1);
 }
 
 Test(ledger, gives_rising_ids)
@@ -161,22 +162,77 @@ Test(ledger, moves_what_pins_a_journal_that_is_mostly_dead)
 	struct ledger_entry *b = add(ledger, 2, 1);
 	ledger_move(ledger, a, LEDGER_IN_FLIGHT);
 	ledger_move(ledger, b, LEDGER_HELD);
-	cr_expect_null(ledger_pinning(ledger, SEGMENT_SIZE));
+	cr_expect_null(ledger_pinning(ledger, SEGMENT_SIZE, UINT64_MAX));
 	for (uint64_t i = 2; i < 6; i++)
 		set_segment(ledger, i, SEGMENT_SIZE);
-	cr_expect_eq(ledger_pinning(ledger, SEGMENT_SIZE), b);
+	cr_expect_eq(ledger_pinning(ledger, SEGMENT_SIZE, UINT64_MAX), b);
 	ledger_set_place(ledger, b, place_in(5));
 	ledger_set_progress_place(ledger, b, place_in(5));
-	cr_expect_null(
-	    ledger_pinning(ledger, SEGMENT_SIZE), "the other is busy");
+	cr_expect_null(ledger_pinning(ledger, SEGMENT_SIZE, UINT64_MAX),
+	    "the other is busy");
 	ledger_wait(ledger, a, 0, 0, 0);
-	cr_expect_eq(ledger_pinning(ledger, SEGMENT_SIZE), a);
+	cr_expect_eq(ledger_pinning(ledger, SEGMENT_SIZE, UINT64_MAX), a);
 	ledger_set_place(ledger, a, place_in(5));
 	cr_expect(ledger_take_droppable(ledger, &number));
 	struct segment_message where = ledger_where(ledger, b);
 	cr_expect_eq(where.segment.fd, 5);
 	cr_expect_eq(where.progress_segment.fd, 5);
 	cr_expect_eq(ledger_where(ledger, a).progress_place.segment, 0);
+	ledger_free(ledger);
+}
+
+Test(ledger, on_a_full_disk_moves_what_takes_little_room)
+{
+	static const struct row {
+		const char *name;
+		uint64_t others; /* segments behind the oldest */
+		uint64_t bytes;  /* of the oldest */
+		uint64_t room;
+		bool is_moved;
+	} rows[] = {
+	    {"room", 1, SEGMENT_SIZE, SEGMENT_SIZE, false},
+	    {"full, and little in it", 1, SEGMENT_SIZE, 0, true},
+	    {"full, and more in it", 1, 3 * LIVE, 0, false},
+	    {"full, a large log", 9, 3 * LIVE, 0, false},
+	    {"nearly full, a large log", 9, 3 * LIVE, 2 * LIVE, true},
+	    {"nearly full, no large log", 1, 3 * LIVE, 2 * LIVE, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ledger *ledger = ledger_new();
+		set_segment(ledger, 1, rows[i].bytes);
+		struct ledger_entry *a = add(ledger, 1, 1);
+		ledger_move(ledger, a, LEDGER_HELD);
+		for (uint64_t j = 0; j < rows[i].others; j++)
+			set_segment(ledger, 2 + j, SEGMENT_SIZE);
+		struct ledger_entry *moved =
+		    ledger_pinning(ledger, SEGMENT_SIZE, rows[i].room);
+		cr_expect_eq(
+		    moved, rows[i].is_moved ? a : NULL, "%s", rows[i].name);
+		ledger_free(ledger);
+	}
+}
+
+Test(ledger, finds_what_is_due_in_the_oldest_segment)
+{
+	struct ledger *ledger = ledger_new();
+
+	set_segment(ledger, 1, SEGMENT_SIZE);
+	struct ledger_entry *a = add(ledger, 1, 1);
+	struct ledger_entry *b = add(ledger, 2, 1);
+	ledger_move(ledger, a, LEDGER_HELD);
+	ledger_wait(ledger, b, 0, 0, 0);
+	cr_expect_null(ledger_due_in_oldest(ledger), "it is the newest, too");
+	set_segment(ledger, 2, SEGMENT_SIZE);
+	struct ledger_entry *c = add(ledger, 3, 2);
+	ledger_wait(ledger, c, 0, 0, 0);
+	cr_expect_eq(ledger_due_in_oldest(ledger), b);
+	cr_expect_eq(ledger_due_in_oldest(ledger), b, "it stays");
+	schedule_close_route(ledger_schedule(ledger), 0);
+	cr_expect_null(ledger_due_in_oldest(ledger));
+	schedule_open_route(ledger_schedule(ledger), 0);
+	ledger_wait(ledger, b, 0, 10, 0);
+	cr_expect_null(ledger_due_in_oldest(ledger), "not yet");
 	ledger_free(ledger);
 }
 
@@ -226,7 +282,8 @@ Test(ledger, keeps_its_books)
 				set_segment(ledger, ++newest, SEGMENT_SIZE);
 			break;
 		case 6:
-			entry = ledger_pinning(ledger, SEGMENT_SIZE);
+			entry =
+			    ledger_pinning(ledger, SEGMENT_SIZE, UINT64_MAX);
 			if (entry == NULL)
 				break;
 			cr_assert_eq(entry->place.segment, oldest);

@@ -71,6 +71,7 @@ upset(void)
 
 	world.moods[chance(WORLD_UPSTREAMS)] = (enum upstream_mood)chance(5);
 	world.disk_errno = numbers[chance(7)];
+	world.room = chance(3) == 0 ? 0 : UINT64_MAX;
 	world.disk_mood = chance(8) == 0 ? DISK_TROUBLED : DISK_GOOD;
 	world.keeps_orders = chance(2) == 0;
 	world.keeps_commits = chance(3) == 0;

@@ -222,6 +222,74 @@ Test(trouble, delivers_while_a_damaged_message_cannot_be_put_aside)
 	cr_expect_eq(world_disk_size(&world), 0);
 }
 
+static size_t
+first_order(void)
+{
+	size_t first = 0;
+
+	cr_assert_gt(world.order_count, 0);
+	for (size_t i = 1; i < world.order_count; i++)
+		if (world.orders[i]->id < world.orders[first]->id)
+			first = i;
+	return first;
+}
+
+Test(trouble, empties_the_oldest_segment_first_on_a_full_disk)
+{
+	world.units_per_segment = 16;
+	world.room = 0;
+	world.moods[0] = MOOD_TEMPORARY;
+	submit_many(8, "a@x.example");
+	world.moods[0] = MOOD_DOWN;
+	submit_many(24, "a@x.example");
+	world_pass(&world, CLOCK_MINUTE);
+	world.moods[0] = MOOD_GOOD;
+	world.keeps_orders = true;
+	dispatch_reset_upstreams(world.dispatch);
+	world_settle(&world);
+	for (unsigned done = 0; done < 8 + UNDER_WAY; done++) {
+		world_let_go_order(&world, first_order());
+		world_settle(&world);
+	}
+	cr_expect_eq(world.drops, 1, "though others were due before them");
+}
+
+/* Long before the log is too large. */
+Test(trouble, moves_what_pins_the_oldest_segment_of_a_full_disk)
+{
+	world.units_per_segment = 6;
+	world.moods[0] = MOOD_DOWN;
+	submit_many(3, "a@x.example");
+	uint64_t old = world_id(&world, 2);
+	dispatch_do(world.dispatch, DISPATCH_HOLD, &old, 1, NULL, NULL, NULL);
+	world_settle(&world);
+	world.room = 0;
+	world.moods[0] = MOOD_GOOD;
+	dispatch_reset_upstreams(world.dispatch);
+	world_settle(&world);
+	submit_many(1, "a@x.example");
+	cr_expect_eq(world.moves, 1);
+	cr_expect_eq(world.drops, 1);
+	cr_expect_eq(world_disk_size(&world), 1);
+	world_crash(&world);
+	cr_expect_eq(
+	    ledger_count(dispatch_ledger(world.dispatch), LEDGER_HELD), 1);
+}
+
+/* To deliver it takes less room. */
+Test(trouble, does_not_move_what_is_about_to_be_delivered_on_a_full_disk)
+{
+	world.units_per_segment = 4;
+	world.room = 0;
+	world.moods[0] = MOOD_DOWN;
+	submit_many(40, "a@x.example");
+	world.moods[0] = MOOD_GOOD;
+	dispatch_reset_upstreams(world.dispatch);
+	world_settle(&world);
+	cr_expect_eq(world_disk_size(&world), 0);
+	cr_expect_eq(world.moves, 0);
+}
+
 /* ---- long queues ---- */
 
 /* What the hub does before others have their turn. */

@@ -305,6 +305,12 @@ remove_large(struct world *world, uint64_t id)
 }
 
 static bool
+is_full(const struct world *world)
+{
+	return world->disk_errno == ENOSPC || world->disk_errno == EDQUOT;
+}
+
+static bool
 is_refused(const struct world *world, const struct commit *commit)
 {
 	return world->refuses_quarantine && commit->kind == COMMIT_QUARANTINE;
@@ -314,12 +320,10 @@ is_refused(const struct world *world, const struct commit *commit)
 static bool
 goes_well(const struct world *world, const struct commit *commit)
 {
-	bool is_full =
-	    world->disk_errno == ENOSPC || world->disk_errno == EDQUOT;
-
 	if (is_refused(world, commit))
 		return false;
-	return world->disk_errno == 0 || (is_full && commit->unit.count == 0);
+	return world->disk_errno == 0 ||
+	    (is_full(world) && commit->unit.count == 0);
 }
 
 static void
@@ -355,6 +359,7 @@ commit(struct world *world, struct commit *commit)
 	struct unit *unit = &commit->unit;
 
 	commit->done = true;
+	commit->free_bytes = is_full(world) ? 0 : world->room;
 	unit->is_committed = false;
 	unit->error = (struct error){.kind = ERROR_NONE};
 	if (goes_well(world, commit))
@@ -582,6 +587,7 @@ world_init(
 		    .routes = {.rules = rules, .count = rule_count},
 		},
 	    .first_id = (uint64_t)START_WALL * 1000 - 1,
+	    .room = UINT64_MAX,
 	};
 	buffer_init(&world->log, (size_t)1024 * 1024);
 	log_open(LOG_SINK_CAPTURE, LOG_LEVEL_ERROR, "story", &world->log);

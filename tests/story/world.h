@@ -43,6 +43,7 @@ struct world {
 	int64_t start;
 	enum upstream_mood moods[WORLD_UPSTREAMS];
 	int disk_errno; /* commits fail with this; 0: they succeed */
+	uint64_t room;  /* free octets on the disk, where that is not full */
 	enum disk_mood disk_mood;
 	bool refuses_quarantine; /* what is damaged cannot be copied */
 	/* Orders and commits are kept until world_let_go(). */
