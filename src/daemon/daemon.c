@@ -18,8 +18,14 @@
 /* How much longer than this a start may take is said again and again. */
 #define START_EXTENSION_S 30
 
-/* Room on the disk for what is done when it is full. */
-#define RESERVE_BYTES ((uint64_t)4 * 1024 * 1024)
+/*
+ * Room on the disk for what is done when it is full: until the oldest segment
+ * can go, which is room for all else.  Its messages take 400 octets each or
+ * more, their FINISHED 96, and what pins it may have to be moved, up to a
+ * quarter: half a segment.  A small disk has but a part for this.
+ */
+#define RESERVE_MIN  ((uint64_t)4 * 1024 * 1024)
+#define RESERVE_PART 6
 
 uint32_t
 daemon_random(void *ctx)
@@ -160,6 +166,21 @@ free_floor(
 	return true;
 }
 
+static uint64_t
+reserve(const struct config *config)
+{
+	uint64_t wanted = segment_size(config) / 2;
+	uint64_t total = UINT64_MAX;
+	struct error ignored;
+
+	/* Where this fails, so does all that follows. */
+	(void)!file_system_size(config->queue.directory, &total, &ignored);
+	wanted = at_most(wanted, total / RESERVE_PART);
+	if (wanted < RESERVE_MIN)
+		wanted = RESERVE_MIN;
+	return at_most(wanted, file_size_max());
+}
+
 static bool
 open_journal(struct daemon *daemon, struct journal **out_journal,
     struct journal_report *out_report, struct error *error)
@@ -170,12 +191,12 @@ open_journal(struct daemon *daemon, struct journal **out_journal,
 	    .disk = disk_real(),
 	    .path = directory,
 	    .segment_size = segment_size(config),
-	    .reserve = at_most(RESERVE_BYTES, file_size_max()),
 	};
 
 	if (!file_make_directories(directory, 0700, error) ||
 	    !free_floor(config, &options.free_floor, error))
 		return error_context(error, "queue %s", directory);
+	options.reserve = reserve(config);
 	if (journal_open(
 		&options, on_fact, daemon, out_journal, out_report, error))
 		return true;
