@@ -96,6 +96,32 @@ real_size(void *ctx, int fd, uint64_t *out_size)
 	return 0;
 }
 
+static enum disk_kind
+kind_of(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return DISK_FILE;
+	return S_ISDIR(mode) ? DISK_DIRECTORY : DISK_OTHER;
+}
+
+static int
+real_inspect(
+    void *ctx, int directory_fd, const char *name, struct disk_facts *out_facts)
+{
+	struct stat status;
+
+	(void)ctx;
+	if (fstatat(directory_fd, name, &status,
+		AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+		return -1;
+	*out_facts = (struct disk_facts){
+	    .kind = kind_of(status.st_mode),
+	    .mode = status.st_mode & ~(mode_t)S_IFMT,
+	    .owner = status.st_uid,
+	};
+	return 0;
+}
+
 static int
 real_rename(void *ctx, int from_directory_fd, const char *from,
     int to_directory_fd, const char *to)
@@ -184,6 +210,13 @@ real_random(void *ctx, void *data, size_t len)
 	return getrandom(data, len, 0) == (ssize_t)len ? 0 : -1;
 }
 
+static uid_t
+real_user(void *ctx)
+{
+	(void)ctx;
+	return geteuid();
+}
+
 static const struct disk REAL = {
     .open = real_open,
     .close = real_close,
@@ -195,6 +228,7 @@ static const struct disk REAL = {
     .allocate = real_allocate,
     .overwrite_in_place = real_overwrite_in_place,
     .size = real_size,
+    .inspect = real_inspect,
     .rename = real_rename,
     .unlink = real_unlink,
     .make_directory = real_make_directory,
@@ -202,6 +236,7 @@ static const struct disk REAL = {
     .free_space = real_free_space,
     .lock = real_lock,
     .random = real_random,
+    .user = real_user,
 };
 
 const struct disk *
@@ -301,4 +336,48 @@ disk_open(const struct disk *disk, int directory_fd, const char *name,
 		return error_system(error, "open %s", name);
 	*out_fd = fd;
 	return true;
+}
+
+/* What open says of a name that is no regular file's. */
+static bool
+is_no_file(int number)
+{
+	return number == ELOOP || number == EISDIR || number == ENXIO ||
+	    number == ENODEV;
+}
+
+bool
+disk_open_file(const struct disk *disk, int directory_fd, const char *name,
+    int flags, mode_t mode, int *out_fd, struct error *error)
+{
+	struct disk_facts facts;
+	int fd;
+
+	if (!disk_open(disk, directory_fd, name,
+		flags | O_NOFOLLOW | O_NONBLOCK, mode, &fd, error)) {
+		if (is_no_file(error->number))
+			return error_set(
+			    error, ERROR_DATA, "%s is no regular file", name);
+		return false;
+	}
+	bool is_known = disk->inspect(disk->ctx, fd, "", &facts) == 0;
+	if (!is_known)
+		(void)error_system(error, "stat %s", name);
+	else if (facts.kind != DISK_FILE)
+		(void)error_set(
+		    error, ERROR_DATA, "%s is no regular file", name);
+	if (is_known && facts.kind == DISK_FILE) {
+		*out_fd = fd;
+		return true;
+	}
+	(void)disk->close(disk->ctx, fd); /* nothing was done to it */
+	return false;
+}
+
+bool
+disk_has(const struct disk *disk, int directory_fd, const char *name)
+{
+	struct disk_facts facts;
+
+	return disk->inspect(disk->ctx, directory_fd, name, &facts) == 0;
 }

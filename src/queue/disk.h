@@ -15,6 +15,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum disk_kind {
+	DISK_FILE,
+	DISK_DIRECTORY,
+	DISK_OTHER /* a link, a pipe, a socket, a device */
+};
+
+/* What is known of a file without reading it. */
+struct disk_facts {
+	enum disk_kind kind;
+	mode_t mode; /* the permissions alone */
+	uid_t owner;
+};
+
 /* name is borrowed for the call. False ends the listing. */
 typedef bool (*disk_name_fn)(const char *name, void *ctx);
 
@@ -38,6 +51,10 @@ struct disk {
 	 * room that is there stays there; an error where that is unknown. */
 	int (*overwrite_in_place)(void *ctx, int directory_fd);
 	int (*size)(void *ctx, int fd, uint64_t *out_size);
+	/* Of that name, a link itself and not what it leads to; with the name
+	 * "" of the descriptor. */
+	int (*inspect)(void *ctx, int directory_fd, const char *name,
+	    struct disk_facts *out_facts);
 	int (*rename)(void *ctx, int from_directory_fd, const char *from,
 	    int to_directory_fd, const char *to);
 	int (*unlink)(void *ctx, int directory_fd, const char *name);
@@ -52,6 +69,8 @@ struct disk {
 	int (*lock)(void *ctx, int fd);
 	/* Octets nobody can guess. */
 	int (*random)(void *ctx, void *data, size_t len);
+	/* Who owns what this process makes; cannot fail. */
+	uid_t (*user)(void *ctx);
 };
 
 /* The real one: plain system calls, without state. */
@@ -71,6 +90,13 @@ bool disk_is_full(const struct error *error);
 bool disk_sync(const struct disk *disk, int fd, struct error *error) MUST_USE;
 bool disk_sync_directory(
     const struct disk *disk, int fd, struct error *error) MUST_USE;
-/* name_for_error is only for the text. */
 bool disk_open(const struct disk *disk, int directory_fd, const char *name,
     int flags, mode_t mode, int *out_fd, struct error *error) MUST_USE;
+/*
+ * The same for a regular file: never waits for a pipe or a device, and follows
+ * no link.  ERROR_DATA: what has that name is something else.
+ */
+bool disk_open_file(const struct disk *disk, int directory_fd, const char *name,
+    int flags, mode_t mode, int *out_fd, struct error *error) MUST_USE;
+/* Whether there is something of that name. */
+bool disk_has(const struct disk *disk, int directory_fd, const char *name);

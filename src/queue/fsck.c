@@ -55,6 +55,17 @@ open_optional(struct fsck *fsck, const char *name, int flags, int *out_fd,
 	return error->number == ENOENT;
 }
 
+/* It may be something else. */
+static bool
+open_lock(struct fsck *fsck, struct error *error)
+{
+	if (disk_open_file(fsck->disk, fsck->directory_fd, "lock", O_RDONLY, 0,
+		&fsck->lock_fd, error))
+		return true;
+	fsck->lock_fd = -1;
+	return error->number == ENOENT || error->kind == ERROR_DATA;
+}
+
 static bool
 lock(struct fsck *fsck, struct error *error)
 {
@@ -73,8 +84,7 @@ open_all(struct fsck *fsck, const char *path, struct error *error)
 	    open_optional(fsck, "large", O_DIRECTORY, &fsck->large_fd, error) &&
 	    open_optional(
 		fsck, "corrupt", O_DIRECTORY, &fsck->corrupt_fd, error) &&
-	    open_optional(fsck, "lock", O_NONBLOCK, &fsck->lock_fd, error) &&
-	    lock(fsck, error);
+	    open_lock(fsck, error) && lock(fsck, error);
 }
 
 /* ---- which segments ---- */
@@ -126,8 +136,8 @@ measure_spare(struct fsck *fsck, struct error *error)
 
 	if (!fsck->has_spare)
 		return true;
-	if (!disk_open(fsck->disk, fsck->directory_fd, INVENTORY_SPARE,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, error))
+	if (!disk_open_file(fsck->disk, fsck->directory_fd, INVENTORY_SPARE,
+		O_RDONLY, 0, &fd, error))
 		return error->number == ENOENT; /* it is a segment by now */
 	bool is_ok =
 	    fsck->disk->size(fsck->disk->ctx, fd, &fsck->spare_bytes) == 0 ||

@@ -14,8 +14,8 @@ size_of(const struct fsck *fsck, int directory_fd, const char *name)
 	struct error ignored; /* it is gone, or no file */
 	int fd;
 
-	if (!disk_open(fsck->disk, directory_fd, name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, &ignored))
+	if (!disk_open_file(
+		fsck->disk, directory_fd, name, O_RDONLY, 0, &fd, &ignored))
 		return 0;
 	if (fsck->disk->size(fsck->disk->ctx, fd, &bytes) != 0)
 		bytes = 0;

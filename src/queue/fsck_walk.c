@@ -6,7 +6,6 @@
 #include "queue/summary.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,17 +44,11 @@ add(struct walk *walk, enum fsck_kind kind, uint64_t offset, uint64_t len)
 static bool
 is_kept(const struct walk *walk, uint64_t offset)
 {
-	const struct disk *disk = walk->fsck->disk;
 	struct quarantine_name name =
 	    quarantine_name_of(&walk->file->header, offset);
-	if (walk->fsck->corrupt_fd < 0)
-		return false;
-	int fd = disk->open(
-	    disk->ctx, walk->fsck->corrupt_fd, name.text, O_RDONLY, 0);
 
-	if (fd >= 0)
-		(void)disk->close(disk->ctx, fd); /* only asked */
-	return fd >= 0;
+	return walk->fsck->corrupt_fd >= 0 &&
+	    disk_has(walk->fsck->disk, walk->fsck->corrupt_fd, name.text);
 }
 
 static void

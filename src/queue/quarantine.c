@@ -54,18 +54,6 @@ copy_stretch(const struct quarantine *quarantine, int from_fd, uint64_t offset,
 	return disk_sync(quarantine->disk, to_fd, error);
 }
 
-static bool
-is_kept(const struct quarantine *quarantine, const char *name)
-{
-	const struct disk *disk = quarantine->disk;
-	int fd =
-	    disk->open(disk->ctx, quarantine->directory_fd, name, O_RDONLY, 0);
-
-	if (fd >= 0)
-		(void)disk->close(disk->ctx, fd); /* only asked */
-	return fd >= 0;
-}
-
 bool
 quarantine_keep(const struct quarantine *quarantine, const char *name, int fd,
     uint64_t offset, uint64_t len, bool *out_is_new, struct error *error)
@@ -73,14 +61,13 @@ quarantine_keep(const struct quarantine *quarantine, const char *name, int fd,
 	const struct disk *disk = quarantine->disk;
 	int to_fd;
 
-	*out_is_new = !is_kept(quarantine, name);
+	*out_is_new = !disk_has(disk, quarantine->directory_fd, name);
 	/* Its name may be as new as the process that died giving it. */
 	if (!*out_is_new)
 		return disk_sync_directory(
 		    disk, quarantine->directory_fd, error);
-	if (!disk_open(disk, quarantine->directory_fd, PART_NAME,
-		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, FILE_MODE, &to_fd,
-		error))
+	if (!disk_open_file(disk, quarantine->directory_fd, PART_NAME,
+		O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, &to_fd, error))
 		return false;
 	bool is_ok = copy_stretch(quarantine, fd, offset, len, to_fd, error);
 	(void)disk->close(disk->ctx, to_fd); /* synced, or given up */

@@ -167,8 +167,8 @@ open_large(const struct disk *disk, int large_fd,
 	uint64_t size;
 	int fd;
 
-	if (!disk_open(disk, large_fd, name.text, O_RDONLY | O_NOFOLLOW, 0, &fd,
-		error)) {
+	if (!disk_open_file(
+		disk, large_fd, name.text, O_RDONLY, 0, &fd, error)) {
 		/* Gone for good is damage; all else may pass. */
 		if (error->number == ENOENT)
 			error->kind = ERROR_DATA;

@@ -79,7 +79,7 @@ lock_directory(struct shelf *shelf, struct error *error)
 {
 	const struct disk *disk = shelf->disk;
 
-	if (!disk_open(disk, shelf->directory_fd, "lock", O_RDWR | O_CREAT,
+	if (!disk_open_file(disk, shelf->directory_fd, "lock", O_RDWR | O_CREAT,
 		FILE_MODE, &shelf->lock_fd, error))
 		return false;
 	if (disk->lock(disk->ctx, shelf->lock_fd) != 0)
@@ -279,8 +279,8 @@ remove_spare(struct shelf *shelf)
 static bool
 open_spare(struct shelf *shelf, int *out_fd, struct error *error)
 {
-	return disk_open(shelf->disk, shelf->directory_fd, INVENTORY_SPARE,
-	    O_RDWR | O_CREAT | O_NOFOLLOW, FILE_MODE, out_fd, error);
+	return disk_open_file(shelf->disk, shelf->directory_fd, INVENTORY_SPARE,
+	    O_RDWR | O_CREAT, FILE_MODE, out_fd, error);
 }
 
 bool

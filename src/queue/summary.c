@@ -210,8 +210,7 @@ summary_load(const struct disk *disk, int directory_fd,
 	int fd;
 
 	summary_name(segment->name, name);
-	if (!disk_open(disk, directory_fd, name, O_RDONLY | O_NOFOLLOW, 0, &fd,
-		&error))
+	if (!disk_open_file(disk, directory_fd, name, O_RDONLY, 0, &fd, &error))
 		return error.number == ENOENT ? SUMMARY_MISSING
 					      : SUMMARY_IGNORED;
 	bool is_read = read_all(disk, fd, &data, &summary.memory);

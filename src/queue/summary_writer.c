@@ -178,9 +178,8 @@ static bool
 open_file(struct summary_writer *writer, struct error *error)
 {
 	return writer->fd >= 0 ||
-	    disk_open(writer->disk, writer->directory_fd, writer->name,
-		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, FILE_MODE,
-		&writer->fd, error);
+	    disk_open_file(writer->disk, writer->directory_fd, writer->name,
+		O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, &writer->fd, error);
 }
 
 static bool

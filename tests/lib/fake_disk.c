@@ -15,6 +15,7 @@
 struct handle {
 	size_t node;
 	bool is_open;
+	bool is_locked;
 };
 
 #define PLANS_MAX 2
@@ -40,6 +41,10 @@ struct fake_disk {
 	uint64_t random_state;
 	size_t bad_node; /* a file that cannot be read everywhere; 0: none */
 	uint64_t bad_offset, bad_len;
+	size_t hard_node; /* a file that cannot be written everywhere; 0: none
+			   */
+	uint64_t hard_offset, hard_len;
+	uint64_t limit; /* of a file's size */
 };
 
 /* ---- faults ---- */
@@ -126,6 +131,30 @@ open_node(struct fake_disk *fake, size_t node)
 	return FIRST_FD + (int)fake->handle_count++;
 }
 
+/* errno is set where not. */
+static bool
+may_open(const struct fake_node *node, int flags)
+{
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+
+	/* Else it would wait, or lead somewhere. */
+	assert(!node->is_pipe || (flags & O_NONBLOCK) != 0);
+	assert(!node->is_link || (flags & O_NOFOLLOW) != 0);
+	if (node->is_link)
+		errno = ELOOP;
+	else if (node->is_pipe && (flags & O_ACCMODE) == O_WRONLY)
+		errno = ENXIO;
+	else if (node->is_directory && (writes || (flags & O_CREAT) != 0))
+		errno = EISDIR;
+	else if (!node->is_directory && (flags & O_DIRECTORY) != 0)
+		errno = ENOTDIR;
+	else if (node->owner != 0 && (node->mode & 0666U) == 0)
+		errno = EACCES;
+	else
+		return true;
+	return false;
+}
+
 static int
 fake_open(void *ctx, int directory_fd, const char *name, int flags, mode_t mode)
 {
@@ -140,6 +169,8 @@ fake_open(void *ctx, int directory_fd, const char *name, int flags, mode_t mode)
 	if (strcmp(name, "..") == 0) /* only asked for of the queue's */
 		return open_node(fake, 0);
 	bool is_there = fake_store_find(store, directory, name, &node);
+	if (is_there && !may_open(&store->nodes[node], flags))
+		return -1;
 	if (!is_there && (flags & O_CREAT) == 0) {
 		errno = ENOENT;
 		return -1;
@@ -162,7 +193,7 @@ fake_close(void *ctx, int fd)
 {
 	struct fake_disk *fake = ctx;
 
-	node_of(fake, fd)->is_locked = false;
+	fake->handles[fd - FIRST_FD].is_locked = false;
 	fake->handles[fd - FIRST_FD].is_open = false;
 	return 0;
 }
@@ -211,6 +242,22 @@ fitting(const struct fake_disk *fake, size_t node, uint64_t size)
 	return present + left;
 }
 
+static bool
+is_hard(const struct fake_disk *fake, size_t node, uint64_t offset, size_t len)
+{
+	return fake->hard_node != 0 && node == fake->hard_node &&
+	    offset < fake->hard_offset + fake->hard_len &&
+	    offset + len > fake->hard_offset;
+}
+
+/* Growing past the limit; errno is set. */
+static bool
+is_too_large(const struct fake_disk *fake, size_t node, uint64_t size)
+{
+	errno = EFBIG;
+	return size > fake->limit && size > fake->store.nodes[node].seen.size;
+}
+
 static ssize_t
 fake_write(void *ctx, int fd, const void *data, size_t len, uint64_t offset)
 {
@@ -222,6 +269,16 @@ fake_write(void *ctx, int fd, const void *data, size_t len, uint64_t offset)
 		return -1;
 	if (verdict == HALVE)
 		len = (len + 1) / 2;
+	if (is_hard(fake, node, offset, len)) {
+		errno = EIO;
+		return -1;
+	}
+	if (offset >= fake->limit) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (len > fake->limit - offset)
+		len = (size_t)(fake->limit - offset);
 	uint64_t end = fitting(fake, node, offset + len);
 	if (end <= offset && len > 0) {
 		errno = ENOSPC;
@@ -265,7 +322,8 @@ fake_truncate(void *ctx, int fd, uint64_t size)
 {
 	struct fake_disk *fake = ctx;
 
-	if (ask(fake, "truncate") == FAIL)
+	if (ask(fake, "truncate") == FAIL ||
+	    is_too_large(fake, number_of(fake, fd), size))
 		return -1;
 	fake_store_resize(&fake->store, number_of(fake, fd), size);
 	return 0;
@@ -277,7 +335,7 @@ fake_allocate(void *ctx, int fd, uint64_t size)
 	struct fake_disk *fake = ctx;
 	size_t node = number_of(fake, fd);
 
-	if (ask(fake, "allocate") == FAIL)
+	if (ask(fake, "allocate") == FAIL || is_too_large(fake, node, size))
 		return -1;
 	if (fitting(fake, node, size) < size) {
 		errno = ENOSPC;
@@ -305,6 +363,31 @@ fake_size(void *ctx, int fd, uint64_t *out_size)
 	if (ask(fake, "size") == FAIL)
 		return -1;
 	*out_size = node_of(fake, fd)->seen.size;
+	return 0;
+}
+
+static int
+fake_inspect(
+    void *ctx, int directory_fd, const char *name, struct disk_facts *out_facts)
+{
+	struct fake_disk *fake = ctx;
+	size_t number = number_of(fake, directory_fd);
+
+	if (ask(fake, "inspect") == FAIL)
+		return -1;
+	if (name[0] != '\0' &&
+	    !fake_store_find(&fake->store, number, name, &number)) {
+		errno = ENOENT;
+		return -1;
+	}
+	const struct fake_node *node = &fake->store.nodes[number];
+	*out_facts = (struct disk_facts){
+	    .kind = node->is_directory           ? DISK_DIRECTORY
+		: node->is_pipe || node->is_link ? DISK_OTHER
+						 : DISK_FILE,
+	    .mode = node->mode,
+	    .owner = node->owner,
+	};
 	return 0;
 }
 
@@ -396,15 +479,19 @@ static int
 fake_lock(void *ctx, int fd)
 {
 	struct fake_disk *fake = ctx;
-	struct fake_node *node = node_of(fake, fd);
+	struct handle *own = &fake->handles[fd - FIRST_FD];
 
 	if (ask(fake, "lock") == FAIL)
 		return -1;
-	if (node->is_locked) {
-		errno = EWOULDBLOCK;
-		return -1;
+	for (size_t i = 0; i < fake->handle_count; i++) {
+		const struct handle *handle = &fake->handles[i];
+		if (handle != own && handle->is_locked &&
+		    handle->node == own->node) {
+			errno = EWOULDBLOCK;
+			return -1;
+		}
 	}
-	node->is_locked = true;
+	own->is_locked = true;
 	return 0;
 }
 
@@ -422,6 +509,13 @@ fake_random(void *ctx, void *data, size_t len)
 	return 0;
 }
 
+static uid_t
+fake_user(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
 static const struct disk FACE = {
     .open = fake_open,
     .close = fake_close,
@@ -433,6 +527,7 @@ static const struct disk FACE = {
     .allocate = fake_allocate,
     .overwrite_in_place = fake_overwrite_in_place,
     .size = fake_size,
+    .inspect = fake_inspect,
     .rename = fake_rename,
     .unlink = fake_unlink,
     .make_directory = fake_make_directory,
@@ -440,6 +535,7 @@ static const struct disk FACE = {
     .free_space = fake_free_space,
     .lock = fake_lock,
     .random = fake_random,
+    .user = fake_user,
 };
 
 struct fake_disk *
@@ -450,6 +546,7 @@ fake_disk_new(void)
 	fake->face = FACE;
 	fake->face.ctx = fake;
 	fake->capacity = UINT64_MAX;
+	fake->limit = UINT64_MAX;
 	fake_store_init(&fake->store);
 	return fake;
 }
@@ -532,6 +629,10 @@ like(const struct fake_disk *fake)
 	struct fake_disk *copy = fake_disk_new();
 
 	copy->capacity = fake->capacity;
+	copy->limit = fake->limit;
+	copy->hard_node = fake->hard_node;
+	copy->hard_offset = fake->hard_offset;
+	copy->hard_len = fake->hard_len;
 	copy->random_state = fake->random_state ^ 0x9e3779b97f4a7c15U;
 	return copy;
 }
@@ -644,6 +745,21 @@ fake_disk_spoil(
 	fake->bad_len = len;
 }
 
+void
+fake_disk_harden(
+    struct fake_disk *fake, const char *path, uint64_t offset, uint64_t len)
+{
+	fake->hard_node = len > 0 ? find_path(fake, path) : 0;
+	fake->hard_offset = offset;
+	fake->hard_len = len;
+}
+
+void
+fake_disk_limit(struct fake_disk *fake, uint64_t bytes)
+{
+	fake->limit = bytes;
+}
+
 bool
 fake_disk_remove(struct fake_disk *fake, const char *path)
 {
@@ -654,6 +770,28 @@ fake_disk_remove(struct fake_disk *fake, const char *path)
 	size_t directory = find_directory(fake, path, name);
 	fake_store_unname(&fake->store, directory, name);
 	return true;
+}
+
+void
+fake_disk_put_odd(struct fake_disk *fake, const char *path, enum fake_odd odd)
+{
+	char name[FAKE_NAME_SIZE];
+	size_t directory = find_directory(fake, path, name);
+	size_t node = fake_store_new(&fake->store, odd == FAKE_FOLDER);
+
+	fake->store.nodes[node].is_pipe = odd == FAKE_PIPE;
+	fake->store.nodes[node].is_link = odd == FAKE_LINK;
+	fake_store_name(&fake->store, directory, name, node);
+}
+
+void
+fake_disk_give(
+    struct fake_disk *fake, const char *path, unsigned owner, unsigned mode)
+{
+	struct fake_node *node = &fake->store.nodes[find_path(fake, path)];
+
+	node->owner = owner;
+	node->mode = mode;
 }
 
 static int

@@ -76,8 +76,24 @@ struct bytes fake_disk_get(const struct fake_disk *fake, const char *path);
  * there stays there.  len 0: all can be read. */
 void fake_disk_spoil(
     struct fake_disk *fake, const char *path, uint64_t offset, uint64_t len);
+/* So do writes to these octets; len 0: all can be written. */
+void fake_disk_harden(
+    struct fake_disk *fake, const char *path, uint64_t offset, uint64_t len);
+/* No file grows beyond that: EFBIG. */
+void fake_disk_limit(struct fake_disk *fake, uint64_t bytes);
 /* False where there is no such file. */
 bool fake_disk_remove(struct fake_disk *fake, const char *path);
+enum fake_odd {
+	FAKE_FOLDER, /* an empty one */
+	FAKE_PIPE,   /* which nobody writes to: opening it waits for ever */
+	FAKE_LINK    /* that leads nowhere */
+};
+/* Put something there that is no file. */
+void fake_disk_put_odd(
+    struct fake_disk *fake, const char *path, enum fake_odd odd);
+/* All there is belongs to user 0, with modes that suit, but for this. */
+void fake_disk_give(
+    struct fake_disk *fake, const char *path, unsigned owner, unsigned mode);
 /* Names in a directory, sorted, each followed by a blank; the caller frees it.
  */
 char *fake_disk_names(const struct fake_disk *fake, const char *path);

@@ -153,8 +153,8 @@ fake_store_new(struct fake_store *store, bool is_directory)
 {
 	store->nodes = memory_resize_array(
 	    store->nodes, store->node_count + 1, sizeof(struct fake_node));
-	store->nodes[store->node_count] =
-	    (struct fake_node){.is_directory = is_directory};
+	store->nodes[store->node_count] = (struct fake_node){
+	    .is_directory = is_directory, .mode = is_directory ? 0700 : 0600};
 	return store->node_count++;
 }
 
@@ -335,6 +335,10 @@ copy_nodes(struct fake_store *to, const struct fake_store *from, bool durable)
 		struct fake_node *source = &from->nodes[i];
 		struct fake_node *node = &to->nodes[i];
 		node->is_directory = source->is_directory;
+		node->is_pipe = source->is_pipe;
+		node->is_link = source->is_link;
+		node->owner = source->owner;
+		node->mode = source->mode;
 		image_copy(&node->durable, &source->durable);
 		image_copy(&node->seen, image_of(source, durable));
 		names_copy(&node->durable_names, &source->durable_names);

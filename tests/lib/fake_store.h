@@ -27,10 +27,12 @@ struct fake_names {
 	size_t count;
 };
 
-/* A file or a directory; numbered, and never taken away. */
+/* A file or a directory, or what is neither; numbered, and never taken away. */
 struct fake_node {
 	bool is_directory;
-	bool is_locked;
+	bool is_pipe;
+	bool is_link;
+	unsigned owner, mode;
 	struct fake_image seen, durable;             /* file */
 	struct fake_names seen_names, durable_names; /* directory */
 };

@@ -28,6 +28,8 @@ fsck_scene_disk(struct fake_disk *fake)
 	    .close = under->close,
 	    .read = under->read,
 	    .size = under->size,
+	    .inspect = under->inspect,
+	    .user = under->user,
 	    .list = under->list,
 	    .lock = under->lock,
 	};
