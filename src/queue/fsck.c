@@ -97,6 +97,7 @@ on_trouble(const char *name, enum inventory_trouble trouble, uint32_t version,
 	    [INVENTORY_HEADLESS] = FSCK_HEADLESS,
 	    [INVENTORY_FOREIGN] = FSCK_FOREIGN,
 	    [INVENTORY_STRANGER] = FSCK_STRANGER,
+	    [INVENTORY_NO_FILE] = FSCK_NO_FILE,
 	};
 	struct fsck_finding *finding =
 	    fsck_add(ctx, kinds[trouble], NULL, name);
@@ -152,7 +153,8 @@ is_ours(const struct fsck_finding *finding)
 {
 	size_t digits = strspn(finding->file, "0123456789abcdef");
 
-	return finding->kind != FSCK_HEADLESS ||
+	return (finding->kind != FSCK_HEADLESS &&
+		   finding->kind != FSCK_NO_FILE) ||
 	    (digits == 16 && strcmp(finding->file + digits, ".log") == 0);
 }
 

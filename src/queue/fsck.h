@@ -46,9 +46,10 @@ enum fsck_kind {
 	FSCK_LOST,    /* attempts are recorded, but no message */
 	FSCK_LARGE,   /* a large file that is missing or damaged */
 	FSCK_ORPHAN,  /* a large file of no message */
-	FSCK_SUMMARY  /* a summary that does not count, or disagrees */
+	FSCK_SUMMARY, /* a summary that does not count, or disagrees */
+	FSCK_NO_FILE  /* what should be a file, and is a directory, a link... */
 };
-#define FSCK_KINDS 15
+#define FSCK_KINDS 16
 
 /* Fields that do not apply are 0. */
 struct fsck_finding {

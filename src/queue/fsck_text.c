@@ -62,6 +62,9 @@ static const struct meaning meanings[FSCK_KINDS] = {
     [FSCK_ORPHAN] = {"orphan", FSCK_HARMLESS, "it belongs to no message",
 	"nothing, unless the message was damaged",
 	"a start removes it, or, after damage, moves it to corrupt/"},
+    [FSCK_NO_FILE] = {"no_file", FSCK_DAMAGE, "it is no regular file",
+	"nothing by itself; what should be there is not",
+	"a start moves it to corrupt/"},
     [FSCK_SUMMARY] = {"summary", FSCK_HARMLESS, "the summary does not count",
 	"nothing: a start reads the segment instead", "delete it"},
 };

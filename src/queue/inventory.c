@@ -42,7 +42,12 @@ note_name(const char *name, void *ctx)
 	return true;
 }
 
-/* ---- files ---- */
+/* ---- what is wrong with whole files ---- */
+
+struct aside {
+	char name[SEGMENT_NAME_SIZE];
+	enum inventory_trouble trouble;
+};
 
 struct search {
 	const struct disk *disk;
@@ -52,6 +57,8 @@ struct search {
 	inventory_trouble_fn trouble_fn;
 	void *ctx;
 	struct inventory found;
+	struct aside *asides; /* owned: to be put aside when all is known */
+	size_t aside_count;
 };
 
 static void
@@ -60,40 +67,69 @@ close_file(const struct search *search, int fd)
 	(void)search->disk->close(search->disk->ctx, fd); /* only read */
 }
 
-/* A whole file goes to corrupt/, under a name that nothing there has yet. */
-static bool
-quarantine_file(struct search *search, const char *name, const char *why,
-    struct error *error)
+static const char *
+words_for(enum inventory_trouble trouble)
 {
-	char target[2 * SEGMENT_NAME_SIZE];
-	char text[256];
-	uint32_t salt;
+	switch (trouble) {
+	case INVENTORY_HEADLESS:
+		return "has no sound header";
+	case INVENTORY_STRANGER:
+		return "does not follow the one before it";
+	case INVENTORY_NO_FILE:
+	case INVENTORY_FOREIGN: /* that is refused, not put aside */
+		break;
+	}
+	return "is no regular file";
+}
 
-	if (search->disk->random(search->disk->ctx, &salt, sizeof(salt)) != 0)
-		return error_system(error, "random");
-	(void)snprintf(target, sizeof(target), "%s.%08x", name, salt);
-	if (!quarantine_take(
-		search->quarantine, search->directory_fd, name, target, error))
-		return false;
-	(void)snprintf(text, sizeof(text),
-	    "segment file %s %s; it is now corrupt/%s", name, why, target);
+/* A whole file goes to corrupt/, under a name that nothing there has yet; where
+ * it cannot, as on a full disk, it stays, and does not count. */
+static void
+quarantine_file(struct search *search, const struct aside *aside)
+{
+	struct quarantine_name target;
+	struct error why;
+	char text[1024];
+
+	if (quarantine_take_anew(search->quarantine, search->directory_fd,
+		aside->name, &target, &why))
+		(void)snprintf(text, sizeof(text),
+		    "%s %s; it is now corrupt/%s", aside->name,
+		    words_for(aside->trouble), target.text);
+	else
+		(void)snprintf(text, sizeof(text),
+		    "%s %s, and does not count; it cannot be put "
+		    "aside: %s",
+		    aside->name, words_for(aside->trouble), error_text(&why));
 	search->problem_fn(text, search->ctx);
-	return true;
 }
 
-static bool
-put_aside(struct search *search, const char *name,
-    enum inventory_trouble trouble, struct error *error)
+/* Nothing is done until all have been looked at. */
+static void
+put_aside(
+    struct search *search, const char *name, enum inventory_trouble trouble)
 {
-	if (search->quarantine != NULL)
-		return quarantine_file(search, name,
-		    trouble == INVENTORY_HEADLESS
-			? "has no sound header"
-			: "does not follow the one before it",
-		    error);
-	search->trouble_fn(name, trouble, 0, search->ctx);
-	return true;
+	search->asides = memory_resize_array(
+	    search->asides, search->aside_count + 1, sizeof(search->asides[0]));
+	struct aside *aside = &search->asides[search->aside_count++];
+	aside->trouble = trouble;
+	memcpy(aside->name, name, strlen(name) + 1);
 }
+
+static void
+settle_asides(struct search *search)
+{
+	for (size_t i = 0; i < search->aside_count; i++) {
+		const struct aside *aside = &search->asides[i];
+		if (search->quarantine == NULL)
+			search->trouble_fn(
+			    aside->name, aside->trouble, 0, search->ctx);
+		else
+			quarantine_file(search, aside);
+	}
+}
+
+/* ---- files ---- */
 
 /* Into zeros; bad sectors stay zeros. */
 static bool
@@ -173,29 +209,68 @@ append_file(struct inventory *found, const struct segment_file *file)
 		found->highest_generation = file->header.generation;
 }
 
+/* False in *out_is_file: it is something else, which is to be put aside. */
+static bool
+is_file(struct search *search, const char *name, bool *out_is_file,
+    struct error *error)
+{
+	const struct disk *disk = search->disk;
+	struct disk_facts facts;
+
+	if (disk->inspect(disk->ctx, search->directory_fd, name, &facts) != 0)
+		return error_system(error, "stat %s", name);
+	*out_is_file = facts.kind == DISK_FILE;
+	if (!*out_is_file)
+		put_aside(search, name, INVENTORY_NO_FILE);
+	return true;
+}
+
+static bool
+read_open(struct search *search, struct segment_file *file, struct error *error)
+{
+	enum segment_header_state state = SEGMENT_HEADER_DAMAGED;
+	uint32_t version = 0;
+
+	bool is_ok = read_file(search, file, &state, &version, error);
+	if (is_ok && state == SEGMENT_HEADER_VALID) {
+		append_file(&search->found, file);
+		return true;
+	}
+	close_file(search, file->fd);
+	if (!is_ok)
+		return error_context(error, "%s", file->name);
+	if (state == SEGMENT_HEADER_FOREIGN)
+		return refuse_foreign(search, file->name, version, error);
+	put_aside(search, file->name, INVENTORY_HEADLESS);
+	return true;
+}
+
 static bool
 look_at(struct search *search, const char *name, struct error *error)
 {
 	struct segment_file file = {.fd = -1};
-	enum segment_header_state state = SEGMENT_HEADER_DAMAGED;
-	uint32_t version = 0;
 	int access = search->quarantine != NULL ? O_RDWR : O_RDONLY;
+	bool is_regular;
 
-	if (!disk_open(search->disk, search->directory_fd, name,
-		access | O_NOFOLLOW | O_NONBLOCK, 0, &file.fd, error))
+	if (!is_file(search, name, &is_regular, error))
+		return false;
+	if (!is_regular)
+		return true;
+	if (!disk_open_file(search->disk, search->directory_fd, name, access, 0,
+		&file.fd, error))
 		return false;
 	memcpy(file.name, name, strlen(name) + 1);
-	bool is_ok = read_file(search, &file, &state, &version, error);
-	if (is_ok && state == SEGMENT_HEADER_VALID) {
-		append_file(&search->found, &file);
-		return true;
-	}
-	close_file(search, file.fd);
-	if (!is_ok)
-		return error_context(error, "%s", name);
-	if (state == SEGMENT_HEADER_FOREIGN)
-		return refuse_foreign(search, name, version, error);
-	return put_aside(search, name, INVENTORY_HEADLESS, error);
+	return read_open(search, &file, error);
+}
+
+/* What is none is no spare; the daemon makes another. */
+static bool
+look_at_spare(
+    struct search *search, const struct name_list *list, struct error *error)
+{
+	search->found.has_spare = list->has_spare;
+	return !list->has_spare ||
+	    is_file(search, INVENTORY_SPARE, &search->found.has_spare, error);
 }
 
 /* ---- order ---- */
@@ -222,25 +297,22 @@ follows(const struct segment_file *file, const struct segment_file *before)
 	    file->header.first_unit >= before->header.first_unit;
 }
 
-static bool
-put_strangers_aside(struct search *search, struct error *error)
+static void
+put_strangers_aside(struct search *search)
 {
 	struct inventory *found = &search->found;
 	size_t kept = 1;
 
 	for (size_t i = 1; i < found->count; i++) {
 		struct segment_file file = found->segments[i];
-		found->segments[i].fd = -1; /* in case we give up */
 		if (follows(&file, &found->segments[kept - 1])) {
 			found->segments[kept++] = file;
 			continue;
 		}
 		close_file(search, file.fd);
-		if (!put_aside(search, file.name, INVENTORY_STRANGER, error))
-			return false;
+		put_aside(search, file.name, INVENTORY_STRANGER);
 	}
 	found->count = found->count == 0 ? 0 : kept;
-	return true;
 }
 
 /* ---- all of it ---- */
@@ -251,6 +323,8 @@ search_all(
 {
 	struct inventory *found = &search->found;
 
+	if (!look_at_spare(search, list, error))
+		return false;
 	for (size_t i = 0; i < list->count; i++) {
 		if (!look_at(search, list->names[i], error))
 			return false;
@@ -258,16 +332,16 @@ search_all(
 	if (found->count > 0)
 		qsort(found->segments, found->count,
 		    sizeof(struct segment_file), compare_files);
-	return put_strangers_aside(search, error);
+	put_strangers_aside(search);
+	settle_asides(search);
+	return true;
 }
 
 static void
 give_up(struct search *search)
 {
-	for (size_t i = 0; i < search->found.count; i++) {
-		if (search->found.segments[i].fd != -1)
-			close_file(search, search->found.segments[i].fd);
-	}
+	for (size_t i = 0; i < search->found.count; i++)
+		close_file(search, search->found.segments[i].fd);
 	free(search->found.segments);
 }
 
@@ -282,8 +356,8 @@ take(
 	if (!is_ok)
 		(void)error_system(error, "list");
 	is_ok = is_ok && search_all(search, &list, error);
-	search->found.has_spare = list.has_spare;
 	free(list.names);
+	free(search->asides);
 	if (is_ok)
 		*out_inventory = search->found;
 	else

@@ -20,15 +20,17 @@ struct inventory {
 	bool has_spare; /* there is a file of that name */
 };
 
-/* Tells of a whole file that was put aside. text is borrowed for the call. */
+/* Tells of a whole file that was put aside, or left, where it cannot be. text
+ * is borrowed for the call. */
 typedef void (*inventory_problem_fn)(const char *text, void *ctx);
 
 /*
- * Look through the directory.  A file whose header is damaged, or that does not
- * follow the one before it, is put into quarantine, and problem_fn is told.  On
- * failure everything is closed.
+ * Look through the directory.  What has a segment's name and is no regular
+ * file, has a damaged header, or does not follow the one before it, is put into
+ * quarantine, and problem_fn is told; so is a spare that is no regular file.
+ * On failure everything is closed.
  *
- * ERROR_CONFIG: a segment's format is not ours.
+ * ERROR_CONFIG: a segment's format is not ours; then nothing has been changed.
  */
 bool inventory_take(int directory_fd, const struct quarantine *quarantine,
     inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
@@ -38,7 +40,8 @@ bool inventory_take(int directory_fd, const struct quarantine *quarantine,
 enum inventory_trouble {
 	INVENTORY_HEADLESS, /* both copies of its header are damaged */
 	INVENTORY_FOREIGN,  /* its format is not ours */
-	INVENTORY_STRANGER  /* it does not follow the one before it */
+	INVENTORY_STRANGER, /* it does not follow the one before it */
+	INVENTORY_NO_FILE   /* it is a directory, a link, a pipe... */
 };
 
 /* name is borrowed for the call; version is that of a FOREIGN one. */

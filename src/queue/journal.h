@@ -86,8 +86,10 @@ struct journal_report {
 /*
  * Lock the directory, replay what is there, and be ready for journal_commit().
  * What is torn is cut; what is damaged is copied to corrupt/, reported, and
- * costs only itself.  A segment of another format version is refused:
- * ERROR_CONFIG. ERROR_SYSTEM with EWOULDBLOCK: another process has the queue.
+ * costs only itself.
+ *
+ * ERROR_CONFIG: a segment is of another format version; nothing is changed.
+ * ERROR_SYSTEM with EWOULDBLOCK: another process has the queue.
  */
 bool journal_open(const struct journal_options *options,
     journal_fact_fn fact_fn, void *ctx, struct journal **out_journal,

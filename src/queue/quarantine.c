@@ -91,3 +91,18 @@ quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
 		    error, "rename %s to corrupt/%s", from, name);
 	return disk_sync_directory(disk, quarantine->directory_fd, error);
 }
+
+bool
+quarantine_take_anew(const struct quarantine *quarantine, int from_directory_fd,
+    const char *from, struct quarantine_name *out_name, struct error *error)
+{
+	const struct disk *disk = quarantine->disk;
+	uint32_t salt;
+
+	if (disk->random(disk->ctx, &salt, sizeof(salt)) != 0)
+		return error_system(error, "random");
+	(void)snprintf(out_name->text, sizeof(out_name->text), "%s.%08lx", from,
+	    (unsigned long)salt);
+	return quarantine_take(
+	    quarantine, from_directory_fd, from, out_name->text, error);
+}

@@ -31,3 +31,8 @@ bool quarantine_keep(const struct quarantine *quarantine, const char *name,
 /* Put a whole file of another directory there, durably. */
 bool quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
     const char *from, const char *name, struct error *error) MUST_USE;
+/* The same, under a name of its own that nothing there has yet: from, and a
+ * number behind it. */
+bool quarantine_take_anew(const struct quarantine *quarantine,
+    int from_directory_fd, const char *from, struct quarantine_name *out_name,
+    struct error *error) MUST_USE;

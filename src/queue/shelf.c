@@ -13,6 +13,7 @@
 
 #define DIRECTORY_MODE 0700
 #define FILE_MODE      0600
+#define NAMES_MAX      100 /* that are tried; they are hardly ever taken */
 
 /* ---- directories ---- */
 
@@ -212,19 +213,21 @@ is_taken(const struct shelf *shelf, const char *name)
 		if (strcmp(shelf->segments[i].name, name) == 0)
 			return true;
 	}
-	return false;
+	return disk_has(shelf->disk, shelf->directory_fd, name);
 }
 
-/* A file that was renamed by hand, or a segment begun in vain, may have it. */
+/* A file that was renamed by hand, a segment begun in vain, or one that could
+ * not be put aside may have it. */
 static void
-choose_name(const struct shelf *shelf, const struct segment_header *header,
+choose_name(const struct shelf *shelf, struct segment_header *header,
     char name[SEGMENT_NAME_SIZE])
 {
 	(void)snprintf(name, SEGMENT_NAME_SIZE, "%016llx.log",
 	    (unsigned long long)header->first_unit);
-	if (is_taken(shelf, name))
+	for (int i = 0; i < NAMES_MAX && is_taken(shelf, name); i++)
 		(void)snprintf(name, SEGMENT_NAME_SIZE, "g%016llx.log",
-		    (unsigned long long)header->generation);
+		    (unsigned long long)(i == 0 ? header->generation
+						: ++header->generation));
 }
 
 static bool
@@ -277,10 +280,28 @@ remove_spare(struct shelf *shelf)
 }
 
 static bool
-open_spare(struct shelf *shelf, int *out_fd, struct error *error)
+open_spare_file(struct shelf *shelf, int *out_fd, struct error *error)
 {
 	return disk_open_file(shelf->disk, shelf->directory_fd, INVENTORY_SPARE,
 	    O_RDWR | O_CREAT, FILE_MODE, out_fd, error);
+}
+
+/* What is no file is put aside. */
+static bool
+open_spare(struct shelf *shelf, int *out_fd, struct error *error)
+{
+	struct quarantine quarantine = shelf_quarantine(shelf);
+	struct quarantine_name name;
+
+	if (open_spare_file(shelf, out_fd, error))
+		return true;
+	if (error->kind != ERROR_DATA)
+		return false;
+	shelf->is_synced = false;
+	shelf->has_spare = false;
+	return quarantine_take_anew(&quarantine, shelf->directory_fd,
+		   INVENTORY_SPARE, &name, error) &&
+	    open_spare_file(shelf, out_fd, error);
 }
 
 bool
@@ -293,8 +314,8 @@ shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 	if (!sync_names(shelf, error) ||
 	    !make_header(shelf, first_unit, highest_id, &segment.header, error))
 		return false;
-	shelf->highest_generation++;
 	choose_name(shelf, &segment.header, segment.name);
+	shelf->highest_generation = segment.header.generation;
 	if (!open_spare(shelf, &segment.fd, error))
 		return false;
 	if (!write_segment(shelf, &segment, error)) {

@@ -1,9 +1,15 @@
 /* What may lie in a queue's directory that the daemon did not put there: it is
- * told of; nothing waits, and no mail is lost. */
+ * told of, or the start is refused; nothing waits, and no mail is lost. */
+#include "base/memory.h"
+#include "fsck_scene.h"
 #include "journal_scene.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 static const struct {
 	const char *name;
@@ -24,6 +30,48 @@ replace(struct world *world, const char *path, enum fake_odd odd)
 }
 
 /* ---- no files ---- */
+
+Test(strange, puts_a_segment_that_is_no_file_aside)
+{
+	for (size_t i = 0; i < ODDS; i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE);
+		world_stop(&world);
+		replace(&world, SCENE_SECOND, odds[i].odd);
+		fake_disk_put_odd(
+		    world.fake, "queue/0000000000000fff.log", odds[i].odd);
+		scene_restart(&world);
+		cr_expect_eq(world_size(&world), 10, "%s", odds[i].name);
+		cr_expect_geq(world.problems, 2, "%s", odds[i].name);
+		cr_expect(
+		    scene_has(&world, "queue/corrupt", "0000000000000fff.log."),
+		    "%s", odds[i].name);
+		cr_assert(world_run(&world, "a5 a5 x d a1"));
+		scene_restart(&world);
+		cr_expect_eq(world.problems, 0, "%s", world.problem);
+		world_clear(&world);
+	}
+}
+
+Test(strange, is_told_by_who_looks)
+{
+	for (size_t i = 0; i < ODDS; i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE);
+		world_stop(&world);
+		replace(&world, SCENE_SECOND, odds[i].odd);
+		replace(&world, "queue/spare", odds[i].odd);
+		replace(&world, "queue/lock", odds[i].odd);
+		struct fsck *fsck = fsck_scene_look(world.fake);
+		cr_expect_gt(fsck->gravities[FSCK_DAMAGE], 0);
+		cr_expect(fsck_scene_has(fsck, FSCK_NO_FILE, 0), "%s: %s",
+		    odds[i].name, fsck_scene_told(fsck));
+		fsck_free(fsck);
+		world_clear(&world);
+	}
+}
 
 /* A message whose large body is a pipe is damaged, and others are not. */
 Test(strange, takes_a_large_body_that_is_no_file_for_damage)
@@ -84,6 +132,88 @@ Test(strange, keeps_damage_beside_what_is_no_file)
 		scene_restart(&world);
 		cr_expect_eq(world_size(&world), 14, "%s", odds[i].name);
 		cr_expect_eq(world.problems, 1, "%s", odds[i].name);
+		world_clear(&world);
+	}
+}
+
+/* ---- where nothing can be put aside ---- */
+
+Test(strange, leaves_what_cannot_be_put_aside_and_goes_on)
+{
+	static const int numbers[] = {ENOSPC, EDQUOT, EXDEV, EROFS};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(int); i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE);
+		world_stop(&world);
+		scene_ruin(&world, SCENE_SECOND, 0, SEGMENT_HEADER_LEN);
+		size_t len = fake_disk_get(world.fake, SCENE_SECOND).len;
+		fake_disk_break(world.fake, "rename", numbers[i]);
+		scene_restart(&world);
+		cr_expect_eq(world_size(&world), 10);
+		cr_expect_gt(world.problems, 0);
+		cr_expect_eq(fake_disk_get(world.fake, SCENE_SECOND).len, len);
+		fake_disk_break(world.fake, "", 0);
+		scene_restart(&world);
+		cr_expect(scene_has(
+		    &world, "queue/corrupt", "0000000000000006.log."));
+		world_clear(&world);
+	}
+}
+
+/* The next segment would have its name. */
+Test(strange, does_not_write_over_what_could_not_be_put_aside)
+{
+	struct world world;
+
+	scene_start(&world, "a5");
+	world_stop(&world);
+	fake_disk_put(world.fake, SCENE_SECOND, BYTES("it held mail"));
+	fake_disk_break(world.fake, "rename", ENOSPC);
+	scene_restart(&world);
+	fake_disk_break(world.fake, "", 0);
+	cr_assert(world_run(&world, "a5 a5 a5"));
+	cr_expect(
+	    bytes_is(fake_disk_get(world.fake, SCENE_SECOND), "it held mail"));
+	scene_restart(&world);
+	cr_expect_eq(world_size(&world), 20);
+	world_clear(&world);
+}
+
+/* ---- another format ---- */
+
+static void
+raise_version(struct world *world, const char *path)
+{
+	struct bytes content = fake_disk_get(world->fake, path);
+	char *data = memory_copy(content);
+
+	data[8] = 2;
+	uint64_t check = XXH3_64bits(data, 56);
+	for (size_t i = 0; i < 8; i++)
+		data[56 + i] = (char)(check >> 8 * i);
+	fake_disk_put(world->fake, path, bytes_make(data, content.len));
+	free(data);
+}
+
+/* Wherever it stands in the directory. */
+Test(strange, is_left_alone_beside_another_format)
+{
+	static const char *const paths[] = {
+	    SCENE_FIRST, SCENE_SECOND, SCENE_THIRD};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE);
+		world_stop(&world);
+		raise_version(&world, paths[i]);
+		scene_ruin(&world, paths[(i + 1) % 3], 0, SEGMENT_HEADER_LEN);
+		fake_disk_put_odd(
+		    world.fake, "queue/0.log", odds[i % ODDS].odd);
+		fake_disk_put(world.fake, "queue/z.log", BYTES("none"));
+		scene_refuse(&world, "format 2");
 		world_clear(&world);
 	}
 }
