@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "queue/fsck_private.h"
 #include "queue/inventory.h"
+#include "queue/ownership.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -98,6 +99,7 @@ on_trouble(const char *name, enum inventory_trouble trouble, uint32_t version,
 	    [INVENTORY_FOREIGN] = FSCK_FOREIGN,
 	    [INVENTORY_STRANGER] = FSCK_STRANGER,
 	    [INVENTORY_NO_FILE] = FSCK_NO_FILE,
+	    [INVENTORY_SHARED] = FSCK_SHARED,
 	};
 	struct fsck_finding *finding =
 	    fsck_add(ctx, kinds[trouble], NULL, name);
@@ -154,7 +156,8 @@ is_ours(const struct fsck_finding *finding)
 	size_t digits = strspn(finding->file, "0123456789abcdef");
 
 	return (finding->kind != FSCK_HEADLESS &&
-		   finding->kind != FSCK_NO_FILE) ||
+		   finding->kind != FSCK_NO_FILE &&
+		   finding->kind != FSCK_SHARED) ||
 	    (digits == 16 && strcmp(finding->file + digits, ".log") == 0);
 }
 
@@ -167,6 +170,20 @@ has_any(const struct fsck *fsck)
 	for (size_t i = 0; !is_ok && i < fsck->finding_count; i++)
 		is_ok = is_ours(&fsck->findings[i]);
 	return is_ok;
+}
+
+/* Its segments are compared with it; who owns it is for who looks to know. */
+static bool
+check_directory(struct fsck *fsck, struct error *error)
+{
+	const struct disk *disk = fsck->disk;
+	struct disk_facts facts;
+
+	if (disk->inspect(disk->ctx, fsck->directory_fd, "", &facts) != 0)
+		return error_system(error, "stat");
+	if (ownership_is_shared(&facts, facts.owner))
+		(void)fsck_add(fsck, FSCK_SHARED, NULL, ".");
+	return true;
 }
 
 static bool
@@ -187,7 +204,7 @@ find_segments(struct fsck *fsck, struct error *error)
 		return error_set(error, ERROR_DATA, "there is no queue in it");
 	if (found.count == 0 && fsck->finding_count == 0)
 		(void)fsck_add(fsck, FSCK_EMPTY, NULL, "");
-	return true;
+	return check_directory(fsck, error);
 }
 
 /* ---- messages ---- */

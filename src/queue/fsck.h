@@ -47,9 +47,10 @@ enum fsck_kind {
 	FSCK_LARGE,   /* a large file that is missing or damaged */
 	FSCK_ORPHAN,  /* a large file of no message */
 	FSCK_SUMMARY, /* a summary that does not count, or disagrees */
-	FSCK_NO_FILE  /* what should be a file, and is a directory, a link... */
+	FSCK_NO_FILE, /* what should be a file, and is a directory, a link... */
+	FSCK_SHARED /* a file that others may write to, or that is another's */
 };
-#define FSCK_KINDS 16
+#define FSCK_KINDS 17
 
 /* Fields that do not apply are 0. */
 struct fsck_finding {

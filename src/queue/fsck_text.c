@@ -65,6 +65,11 @@ static const struct meaning meanings[FSCK_KINDS] = {
     [FSCK_NO_FILE] = {"no_file", FSCK_DAMAGE, "it is no regular file",
 	"nothing by itself; what should be there is not",
 	"a start moves it to corrupt/"},
+    [FSCK_SHARED] = {"shared", FSCK_DAMAGE,
+	"others may write to it, or it belongs to another user than the queue",
+	"nothing yet; but nothing in it can be trusted",
+	"look who did that, then chown and chmod it; a start refuses this "
+	"queue"},
     [FSCK_SUMMARY] = {"summary", FSCK_HARMLESS, "the summary does not count",
 	"nothing: a start reads the segment instead", "delete it"},
 };

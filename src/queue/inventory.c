@@ -1,6 +1,7 @@
 #include "queue/inventory.h"
 
 #include "base/memory.h"
+#include "queue/ownership.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,8 @@ struct aside {
 struct search {
 	const struct disk *disk;
 	int directory_fd;
+	const char *path;                    /* borrowed: of the directory */
+	uid_t owner;                         /* of the directory */
 	const struct quarantine *quarantine; /* NULL: only look, and tell */
 	inventory_problem_fn problem_fn;
 	inventory_trouble_fn trouble_fn;
@@ -76,7 +79,8 @@ words_for(enum inventory_trouble trouble)
 	case INVENTORY_STRANGER:
 		return "does not follow the one before it";
 	case INVENTORY_NO_FILE:
-	case INVENTORY_FOREIGN: /* that is refused, not put aside */
+	case INVENTORY_FOREIGN: /* these two are refused, not put aside */
+	case INVENTORY_SHARED:
 		break;
 	}
 	return "is no regular file";
@@ -209,6 +213,19 @@ append_file(struct inventory *found, const struct segment_file *file)
 		found->highest_generation = file->header.generation;
 }
 
+/* Not ours alone: nothing in it can be trusted. */
+static bool
+check_owner(struct search *search, const char *name,
+    const struct disk_facts *facts, struct error *error)
+{
+	if (search->quarantine != NULL)
+		return ownership_check(
+		    facts, search->owner, search->path, name, error);
+	if (ownership_is_shared(facts, search->owner))
+		search->trouble_fn(name, INVENTORY_SHARED, 0, search->ctx);
+	return true;
+}
+
 /* False in *out_is_file: it is something else, which is to be put aside. */
 static bool
 is_file(struct search *search, const char *name, bool *out_is_file,
@@ -220,8 +237,9 @@ is_file(struct search *search, const char *name, bool *out_is_file,
 	if (disk->inspect(disk->ctx, search->directory_fd, name, &facts) != 0)
 		return error_system(error, "stat %s", name);
 	*out_is_file = facts.kind == DISK_FILE;
-	if (!*out_is_file)
-		put_aside(search, name, INVENTORY_NO_FILE);
+	if (*out_is_file)
+		return check_owner(search, name, &facts, error);
+	put_aside(search, name, INVENTORY_NO_FILE);
 	return true;
 }
 
@@ -350,7 +368,12 @@ take(
     struct search *search, struct inventory *out_inventory, struct error *error)
 {
 	struct name_list list = {.names = NULL};
+	struct disk_facts facts;
 
+	if (search->disk->inspect(
+		search->disk->ctx, search->directory_fd, "", &facts) != 0)
+		return error_system(error, "stat");
+	search->owner = facts.owner;
 	bool is_ok = search->disk->list(search->disk->ctx, search->directory_fd,
 			 note_name, &list) == 0;
 	if (!is_ok)
@@ -366,13 +389,14 @@ take(
 }
 
 bool
-inventory_take(int directory_fd, const struct quarantine *quarantine,
-    inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
-    struct error *error)
+inventory_take(int directory_fd, const char *path,
+    const struct quarantine *quarantine, inventory_problem_fn problem_fn,
+    void *ctx, struct inventory *out_inventory, struct error *error)
 {
 	struct search search = {
 	    .disk = quarantine->disk,
 	    .directory_fd = directory_fd,
+	    .path = path,
 	    .quarantine = quarantine,
 	    .problem_fn = problem_fn,
 	    .ctx = ctx,

@@ -30,18 +30,22 @@ typedef void (*inventory_problem_fn)(const char *text, void *ctx);
  * quarantine, and problem_fn is told; so is a spare that is no regular file.
  * On failure everything is closed.
  *
- * ERROR_CONFIG: a segment's format is not ours; then nothing has been changed.
+ * path  of the directory, for the text of errors
+ *
+ * ERROR_CONFIG: a segment's format is not ours, or a segment is in other hands
+ * than the directory (ownership.h); then nothing has been changed.
  */
-bool inventory_take(int directory_fd, const struct quarantine *quarantine,
-    inventory_problem_fn problem_fn, void *ctx, struct inventory *out_inventory,
-    struct error *error) MUST_USE;
+bool inventory_take(int directory_fd, const char *path,
+    const struct quarantine *quarantine, inventory_problem_fn problem_fn,
+    void *ctx, struct inventory *out_inventory, struct error *error) MUST_USE;
 
 /* What is wrong with a segment's file as a whole. */
 enum inventory_trouble {
 	INVENTORY_HEADLESS, /* both copies of its header are damaged */
 	INVENTORY_FOREIGN,  /* its format is not ours */
 	INVENTORY_STRANGER, /* it does not follow the one before it */
-	INVENTORY_NO_FILE   /* it is a directory, a link, a pipe... */
+	INVENTORY_NO_FILE,  /* it is a directory, a link, a pipe... */
+	INVENTORY_SHARED    /* others than the owner may write to it */
 };
 
 /* name is borrowed for the call; version is that of a FOREIGN one. */
@@ -51,7 +55,7 @@ typedef void (*inventory_trouble_fn)(const char *name,
 /*
  * The same, and nothing is changed: segments are opened for reading only, and
  * what inventory_take() would put aside or refuse is told to trouble_fn and
- * left out.
+ * left out, but for what is SHARED.
  */
 bool inventory_look(int directory_fd, const struct disk *disk,
     inventory_trouble_fn trouble_fn, void *ctx, struct inventory *out_inventory,

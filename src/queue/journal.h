@@ -88,8 +88,9 @@ struct journal_report {
  * What is torn is cut; what is damaged is copied to corrupt/, reported, and
  * costs only itself.
  *
- * ERROR_CONFIG: a segment is of another format version; nothing is changed.
- * ERROR_SYSTEM with EWOULDBLOCK: another process has the queue.
+ * ERROR_CONFIG: a segment is of another format version, or the directory or a
+ * segment is in other hands (ownership.h); nothing is changed. ERROR_SYSTEM
+ * with EWOULDBLOCK: another process has the queue.
  */
 bool journal_open(const struct journal_options *options,
     journal_fact_fn fact_fn, void *ctx, struct journal **out_journal,

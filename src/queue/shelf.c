@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/seed.h"
+#include "queue/ownership.h"
 #include "queue/summary.h"
 
 #include <assert.h>
@@ -76,6 +77,27 @@ open_directories(struct shelf *shelf, const char *path, struct error *error)
 }
 
 static bool
+check_owner(struct shelf *shelf, int fd, const char *path, const char *name,
+    struct error *error)
+{
+	const struct disk *disk = shelf->disk;
+	struct disk_facts facts;
+
+	if (disk->inspect(disk->ctx, fd, "", &facts) != 0)
+		return error_system(error, "stat %s", name);
+	return ownership_check(
+	    &facts, disk->user(disk->ctx), path, name, error);
+}
+
+static bool
+check_owners(struct shelf *shelf, const char *path, struct error *error)
+{
+	return check_owner(shelf, shelf->directory_fd, path, "", error) &&
+	    check_owner(shelf, shelf->large_fd, path, "large", error) &&
+	    check_owner(shelf, shelf->corrupt_fd, path, "corrupt", error);
+}
+
+static bool
 lock_directory(struct shelf *shelf, struct error *error)
 {
 	const struct disk *disk = shelf->disk;
@@ -100,14 +122,14 @@ sync_names(struct shelf *shelf, struct error *error)
 }
 
 static bool
-find_segments(struct shelf *shelf, inventory_problem_fn problem_fn, void *ctx,
-    struct error *error)
+find_segments(struct shelf *shelf, const char *path,
+    inventory_problem_fn problem_fn, void *ctx, struct error *error)
 {
 	struct quarantine quarantine = shelf_quarantine(shelf);
 	struct inventory found;
 
-	if (!inventory_take(shelf->directory_fd, &quarantine, problem_fn, ctx,
-		&found, error))
+	if (!inventory_take(shelf->directory_fd, path, &quarantine, problem_fn,
+		ctx, &found, error))
 		return false;
 	shelf->segments = found.segments;
 	shelf->count = found.count;
@@ -124,8 +146,9 @@ shelf_open(struct shelf *shelf, const struct disk *disk, const char *path,
 {
 	*shelf = empty_shelf(disk);
 	if (!open_directories(shelf, path, error) ||
+	    !check_owners(shelf, path, error) ||
 	    !lock_directory(shelf, error) ||
-	    !find_segments(shelf, problem_fn, ctx, error) ||
+	    !find_segments(shelf, path, problem_fn, ctx, error) ||
 	    !sync_names(shelf, error)) {
 		shelf_close(shelf);
 		return false;

@@ -31,7 +31,11 @@ struct shelf {
 	bool is_spare_recycled; /* it has been a segment */
 };
 
-/* Make what is missing, lock, and find the segments: see inventory_take(). */
+/*
+ * Make what is missing, lock, and find the segments: see inventory_take().
+ * ERROR_CONFIG, too, where the queue's directory, large/ or corrupt/ is in
+ * other hands than this process's user (ownership.h).
+ */
 bool shelf_open(struct shelf *shelf, const struct disk *disk, const char *path,
     inventory_problem_fn problem_fn, void *ctx, struct error *error) MUST_USE;
 void shelf_close(struct shelf *shelf);

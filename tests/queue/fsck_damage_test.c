@@ -56,6 +56,7 @@ speaks_of(const struct fsck_finding *finding, struct queue_stretch unit,
 	case FSCK_ORPHAN:
 	case FSCK_SUMMARY:
 	case FSCK_NO_FILE:
+	case FSCK_SHARED:
 		break;
 	}
 	return false;

@@ -217,3 +217,71 @@ Test(strange, is_left_alone_beside_another_format)
 		world_clear(&world);
 	}
 }
+
+/* ---- in other hands ---- */
+
+Test(strange, is_refused_in_other_hands)
+{
+	static const struct {
+		const char *path;
+		unsigned owner, mode;
+		const char *words;
+	} rows[] = {
+	    {"queue", 33, 0700,
+		"queue belongs to uid 33, not to uid 0, who "
+		"runs the daemon: chown 0 queue"},
+	    {"queue", 0, 0770,
+		"queue has mode 0770, so that others may write "
+		"to it: chmod go-w queue"},
+	    {"queue", 0, 0707, "chmod go-w queue"},
+	    {"queue/large", 33, 0700, "chown 0 queue/large"},
+	    {"queue/corrupt", 0, 0777, "chmod go-w queue/corrupt"},
+	    {SCENE_SECOND, 33, 0600, "chown 0 " SCENE_SECOND},
+	    {SCENE_SECOND, 33, 0, "chown 0 " SCENE_SECOND},
+	    {SCENE_SECOND, 0, 0620, "chmod go-w " SCENE_SECOND},
+	    {SCENE_SECOND, 0, 0602, "chmod go-w " SCENE_SECOND},
+	    {"queue/spare", 33, 0600, "chown 0 queue/spare"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE " r");
+		world_stop(&world);
+		fake_disk_give(
+		    world.fake, rows[i].path, rows[i].owner, rows[i].mode);
+		scene_refuse(&world, rows[i].words);
+		fake_disk_give(world.fake, rows[i].path, 0, 0700);
+		scene_restart(&world);
+		scene_expect_kept(&world, rows[i].path);
+		world_clear(&world);
+	}
+}
+
+Test(strange, in_other_hands_is_told_by_who_looks)
+{
+	static const struct {
+		const char *path;
+		unsigned owner, mode;
+	} rows[] = {
+	    {"queue", 0, 0770},
+	    {SCENE_SECOND, 33, 0600},
+	    {SCENE_SECOND, 0, 0666},
+	    {"queue/spare", 33, 0600},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world world;
+
+		scene_start(&world, SCENE_THREE " r");
+		world_stop(&world);
+		fake_disk_give(
+		    world.fake, rows[i].path, rows[i].owner, rows[i].mode);
+		struct fsck *fsck = fsck_scene_look(world.fake);
+		cr_expect(fsck_scene_has(fsck, FSCK_SHARED, 0), "%s: %s",
+		    rows[i].path, fsck_scene_told(fsck));
+		cr_expect_eq(fsck->waiting.count, 15);
+		fsck_free(fsck);
+		world_clear(&world);
+	}
+}
