@@ -56,7 +56,7 @@ open_optional(struct fsck *fsck, const char *name, int flags, int *out_fd,
 	return error->number == ENOENT;
 }
 
-/* It may be something else. */
+/* The file, which older daemons hold alone; it may be something else. */
 static bool
 open_lock(struct fsck *fsck, struct error *error)
 {
@@ -70,9 +70,12 @@ open_lock(struct fsck *fsck, struct error *error)
 static bool
 lock(struct fsck *fsck, struct error *error)
 {
-	if (fsck->is_live || fsck->lock_fd < 0)
-		return true; /* nobody uses what has no lock */
-	if (fsck->disk->lock(fsck->disk->ctx, fsck->lock_fd) != 0)
+	const struct disk *disk = fsck->disk;
+
+	if (fsck->is_live)
+		return true;
+	if (disk->lock(disk->ctx, fsck->directory_fd) != 0 ||
+	    (fsck->lock_fd >= 0 && disk->lock(disk->ctx, fsck->lock_fd) != 0))
 		return error_system(error, "lock");
 	return true;
 }

@@ -97,11 +97,14 @@ check_owners(struct shelf *shelf, const char *path, struct error *error)
 	    check_owner(shelf, shelf->corrupt_fd, path, "corrupt", error);
 }
 
+/* The directory, too: the file may be unlinked, and made anew by another. */
 static bool
 lock_directory(struct shelf *shelf, struct error *error)
 {
 	const struct disk *disk = shelf->disk;
 
+	if (disk->lock(disk->ctx, shelf->directory_fd) != 0)
+		return error_system(error, "lock the directory");
 	if (!disk_open_file(disk, shelf->directory_fd, "lock", O_RDWR | O_CREAT,
 		FILE_MODE, &shelf->lock_fd, error))
 		return false;

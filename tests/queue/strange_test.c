@@ -285,3 +285,38 @@ Test(strange, in_other_hands_is_told_by_who_looks)
 		world_clear(&world);
 	}
 }
+
+/* ---- two daemons ---- */
+
+static void
+expect_busy(struct world *world)
+{
+	struct world second;
+
+	/* Both on one disk. */
+	world_copy(&second, world, world->fake);
+	cr_expect_not(world_start(&second));
+	cr_expect_eq(
+	    second.error.number, EWOULDBLOCK, "%s", error_text(&second.error));
+	struct fsck_options options = {
+	    .disk = fake_disk_face(world->fake), .path = "queue"};
+	struct fsck *fsck;
+	struct error error;
+	cr_expect_not(fsck_run(&options, &fsck, &error));
+	cr_expect_eq(error.number, EWOULDBLOCK, "%s", error_text(&error));
+}
+
+Test(strange, has_one_daemon_when_the_lock_was_unlinked)
+{
+	struct world world;
+
+	scene_start(&world, "a3");
+	expect_busy(&world);
+	cr_assert(fake_disk_remove(world.fake, "queue/lock"));
+	expect_busy(&world);
+	fake_disk_put(world.fake, "queue/lock", BYTES(""));
+	expect_busy(&world);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after all that");
+	world_clear(&world);
+}
