@@ -19,6 +19,9 @@
 /* Ids that may have been given out in what could not be read: far more than fit
  * there, though where the clock gives them, too, not more than an hour's. */
 #define UNREAD_IDS ((uint64_t)1 << 32)
+/* Segments that are begun one after the other because nothing can be written to
+ * the one before; then it is tried again where it is. */
+#define BARREN_MAX 4
 /* Places in a segment have 32 bits. */
 #define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
 
@@ -34,6 +37,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
+	unsigned barren; /* segments begun since a group was committed */
 	bool had_problems; /* at the replay, or at one before */
 	bool has_unread;   /* segments that could not be read whole */
 	uint64_t free_bytes;
@@ -104,6 +108,8 @@ cut(struct journal *journal, uint64_t end)
 static bool
 begin(struct journal *journal, struct error *error)
 {
+	journal->has_reserve = false; /* it is what is begun in */
+	journal->barren++;
 	if (!shelf_begin(&journal->shelf, journal->next_unit,
 		journal->highest_id, error))
 		return false;
@@ -128,36 +134,41 @@ step_over(
 
 /* Even that may take room: summaries give some back. */
 static bool
-cut_at_start(struct journal *journal, uint64_t end, struct error *error)
+cut_at_start(struct journal *journal, uint64_t end)
 {
+	struct error error;
+
 	if (cut(journal, end))
 		return true;
-	(void)error_system(error, "truncate");
-	if (disk_is_full(error) && summaries_give_up(&journal->summaries) &&
-	    cut(journal, end))
-		return true;
-	return false;
+	(void)error_system(&error, "truncate");
+	return disk_is_full(&error) && summaries_give_up(&journal->summaries) &&
+	    cut(journal, end);
 }
 
-/* Cut the newest segment behind its last unit, and make sure of the rest. */
+/* On a full disk that copies on write this has no room.  Then, and where these
+ * octets cannot be written for another reason, the sync alone must do.  False:
+ * nor can others be written behind them. */
+static bool
+rewrite_at_start(struct journal *journal, const struct scan_end *end)
+{
+	struct error error;
+
+	return SEED(PAGE_CACHE_BELIEVED) || rewrite(journal, end, &error) ||
+	    disk_is_full(&error);
+}
+
+/* Cut the newest segment behind its last unit, and make sure of the rest. Where
+ * its end cannot be written it is left as it is, and another one begins. */
 static bool
 trim(struct journal *journal, const struct scan_end *end, struct error *error)
 {
-	const struct disk *disk = journal->disk;
 	struct segment_file *newest = shelf_newest(&journal->shelf);
-
 	bool is_unread = end->unread_end > end->offset;
 
 	bool is_cut = is_unread || SEED(TAIL_NOT_CUT) ||
-	    cut_at_start(journal, end->offset, error);
-	if (!is_cut && !disk_is_full(error))
-		return error_context(error, "cut %s", newest->name);
-	/* On a full disk that copies on write this has no room; then the sync
-	 * alone must do. */
-	if (!SEED(PAGE_CACHE_BELIEVED) && !rewrite(journal, end, error) &&
-	    !disk_is_full(error))
-		return error_context(error, "rewrite %s", newest->name);
-	if (!disk_sync(disk, newest->fd, error))
+	    cut_at_start(journal, end->offset);
+	bool is_writable = rewrite_at_start(journal, end) && is_cut;
+	if (!disk_sync(journal->disk, newest->fd, error))
 		return error_context(error, "%s", newest->name);
 	if (is_unread)
 		return step_over(journal, end, error);
@@ -166,7 +177,7 @@ trim(struct journal *journal, const struct scan_end *end, struct error *error)
 	journal->end = end->offset;
 	/* What is torn behind the end has no number below the next segment's.
 	 */
-	return is_cut || begin(journal, error);
+	return is_writable || begin(journal, error);
 }
 
 static void
@@ -364,7 +375,6 @@ rotate(struct journal *journal, struct error *error)
 {
 	if (journal->end < journal->segment_size)
 		return true;
-	journal->has_reserve = false;
 	if (begin(journal, error))
 		return true;
 	/* Not if it may exist: then units here might not count any more. */
@@ -447,9 +457,30 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 	return group->next == group->first || flush(group, error);
 }
 
+/* No file may be as long as that (RLIMIT_FSIZE, or the file system's own
+ * limit): the next ones stay well below. */
+static void
+lower_segment_size(struct journal *journal, const struct error *error)
+{
+	uint64_t half = (journal->end - SEGMENT_HEADER_LEN) / 2;
+
+	if (error->number == EFBIG && half > 0)
+		journal->segment_size = SEGMENT_HEADER_LEN + half;
+}
+
+/* Whether it is enough that the failed write was cut off. */
+static bool
+may_stay(const struct journal *journal, bool is_full)
+{
+	return is_full ? !journal->shelf.has_spare
+		       : journal->barren >= BARREN_MAX;
+}
+
 /*
- * A failed write is undone; nothing that counts was touched.  Where the disk is
- * full the spare has room.
+ * A failed write is undone; nothing that counts was touched.  What could not be
+ * written here may not be the next time, either: it goes to a new segment.
+ * Where the disk is full that is the spare, which has room; without one it
+ * is waited for.
  *
  * A failed sync says that the kernel may have given up octets, once, and it
  * will not say so again: nothing is ever appended to that file.  Units left in
@@ -465,8 +496,9 @@ survive(struct journal *journal, bool is_written, struct error *error)
 	journal->has_reserve = journal->has_reserve && !is_full;
 	if (is_full)
 		(void)summaries_give_up(&journal->summaries);
-	if (is_cut && !(is_full && journal->shelf.has_spare))
+	if (is_cut && may_stay(journal, is_full))
 		return true;
+	lower_segment_size(journal, error);
 	if (begin(journal, &worse))
 		return true;
 	if (is_cut && !journal->shelf.is_uncertain)
@@ -477,6 +509,7 @@ survive(struct journal *journal, bool is_written, struct error *error)
 static void
 answer(const struct group *group, struct unit *const *units, size_t count)
 {
+	group->journal->barren = 0;
 	group->journal->next_unit = group->next;
 	group->journal->end = group->written - UNIT_HEADER_LEN;
 	group->segment->bytes = group->journal->end;

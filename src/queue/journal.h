@@ -118,7 +118,7 @@ bool journal_remove_orphans(struct journal *journal,
  *
  * A unit that cannot be encoded, or an intake unit below the floor, fails
  * alone.  A failed write or sync fails the whole group, and what was written of
- * it is cut off or made not to count.
+ * it is cut off or made not to count; the next group goes to a new segment.
  *
  * False: the group failed and nothing more can be committed; all units are
  * answered. Exit, to be restarted on what is durable.

@@ -276,8 +276,8 @@ make_header(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 
 /* Up to the durable name; the descriptor in segment is the caller's. */
 static bool
-write_segment(
-    struct shelf *shelf, struct segment_file *segment, struct error *error)
+write_segment(struct shelf *shelf, const struct segment_file *segment,
+    struct error *error)
 {
 	char data[SEGMENT_HEADER_LEN + UNIT_HEADER_LEN] = {0};
 
@@ -299,17 +299,23 @@ remove_spare(struct shelf *shelf)
 {
 	const struct disk *disk = shelf->disk;
 
-	/* What stays is overwritten the next time. */
-	(void)disk->unlink(disk->ctx, shelf->directory_fd, INVENTORY_SPARE);
 	shelf->is_synced = false;
-	shelf->has_spare = false;
+	/* What stays is overwritten the next time. */
+	shelf->has_spare = disk->unlink(disk->ctx, shelf->directory_fd,
+			       INVENTORY_SPARE) != 0 &&
+	    errno != ENOENT;
 }
 
 static bool
 open_spare_file(struct shelf *shelf, int *out_fd, struct error *error)
 {
-	return disk_open_file(shelf->disk, shelf->directory_fd, INVENTORY_SPARE,
-	    O_RDWR | O_CREAT, FILE_MODE, out_fd, error);
+	if (!disk_open_file(shelf->disk, shelf->directory_fd, INVENTORY_SPARE,
+		O_RDWR | O_CREAT, FILE_MODE, out_fd, error))
+		return false;
+	if (!shelf->has_spare)
+		shelf->is_spare_recycled = false;
+	shelf->has_spare = true;
+	return true;
 }
 
 /* What is no file is put aside. */
@@ -330,29 +336,49 @@ open_spare(struct shelf *shelf, int *out_fd, struct error *error)
 	    open_spare_file(shelf, out_fd, error);
 }
 
-bool
-shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
+/* Where a spare cannot be written it goes: another may lie better.  On a full
+ * disk one with room is worth keeping. */
+static bool
+begin_in_spare(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
     struct error *error)
 {
 	struct segment_file segment = {.fd = -1, .bytes = SEGMENT_HEADER_LEN};
+	bool had_spare = shelf->has_spare;
 
-	/* The spare must not be an older segment yet for who comes after us. */
-	if (!sync_names(shelf, error) ||
-	    !make_header(shelf, first_unit, highest_id, &segment.header, error))
-		return false;
-	choose_name(shelf, &segment.header, segment.name);
-	shelf->highest_generation = segment.header.generation;
 	if (!open_spare(shelf, &segment.fd, error))
 		return false;
+	if (!make_header(
+		shelf, first_unit, highest_id, &segment.header, error)) {
+		close_fd(shelf, segment.fd);
+		return false;
+	}
+	choose_name(shelf, &segment.header, segment.name);
+	shelf->highest_generation = segment.header.generation;
 	if (!write_segment(shelf, &segment, error)) {
 		close_fd(shelf, segment.fd);
-		if (!shelf->is_uncertain && !shelf->has_spare)
+		if (!shelf->is_uncertain &&
+		    (!had_spare || !disk_is_full(error)))
 			remove_spare(shelf);
 		return error_context(error, "begin %s", segment.name);
 	}
 	shelf->is_uncertain = false;
 	append_segment(shelf, &segment);
 	return true;
+}
+
+bool
+shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
+    struct error *error)
+{
+	bool had_spare = shelf->has_spare;
+
+	/* The spare must not be an older segment yet for who comes after us. */
+	if (!sync_names(shelf, error))
+		return false;
+	bool is_begun = begin_in_spare(shelf, first_unit, highest_id, error);
+	if (!is_begun && had_spare && !shelf->has_spare && !shelf->is_uncertain)
+		is_begun = begin_in_spare(shelf, first_unit, highest_id, error);
+	return is_begun;
 }
 
 /* ---- dropping ---- */
@@ -455,9 +481,6 @@ shelf_reserve(struct shelf *shelf, uint64_t size, struct error *error)
 	else if (!is_ok)
 		(void)error_system(error, "reserve");
 	close_fd(shelf, fd);
-	if (!shelf->has_spare)
-		shelf->is_spare_recycled = false;
-	shelf->has_spare = true;
 	if (!is_ok && !shelf->is_spare_recycled)
 		remove_spare(shelf);
 	return is_ok;

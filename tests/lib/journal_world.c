@@ -216,7 +216,7 @@ world_start(struct world *world)
 	    .path = "queue",
 	    .segment_size = WORLD_SEGMENT_SIZE,
 	    .free_floor = world->free_floor,
-	    .reserve = WORLD_SEGMENT_SIZE,
+	    .reserve = world->reserve > 0 ? world->reserve : WORLD_SEGMENT_SIZE,
 	};
 	size_t removed;
 

@@ -56,6 +56,7 @@ struct world {
 	struct world_message messages[WORLD_MESSAGES_MAX];
 	size_t count;
 	uint64_t free_floor;
+	uint64_t reserve;    /* 0: a segment's size */
 	uint64_t drop_count; /* files that were dropped: keys 1 to that */
 	/* What the daemon knows to be in the queue. */
 	bool is_drop_known[WORLD_DROPS_MAX + 1];

@@ -87,8 +87,8 @@ Test(journal, makes_its_directory)
 	struct world world;
 
 	start(&world, "");
-	expect_names(
-	    &world, "queue", "0000000000000001.log corrupt large lock spare ");
+	expect_names(&world, "queue",
+	    "0000000000000001.log corrupt large lock spare ");
 	cr_expect_eq(world.report.segments, 0);
 	world_clear(&world);
 }
@@ -155,8 +155,8 @@ Test(journal, recycles_the_oldest_segment)
 	struct world world;
 
 	start(&world, THREE " x d");
-	expect_names(
-	    &world, "queue", "0000000000000010.log corrupt large lock spare ");
+	expect_names(&world, "queue",
+	    "0000000000000010.log corrupt large lock spare ");
 	size_t before = fake_disk_get(world.fake, "queue/spare").len;
 	cr_expect_gt(before, WORLD_SEGMENT_SIZE);
 	cr_assert(world_run(&world, "a5 a5"));
@@ -591,7 +591,7 @@ Test(journal, never_writes_to_a_segment_whose_sync_has_failed)
 	world_clear(&world);
 }
 
-Test(journal, goes_on_in_its_segment_after_a_failed_write)
+Test(journal, goes_on_in_another_segment_after_a_failed_write)
 {
 	struct world world;
 	struct unit unit;
@@ -602,7 +602,7 @@ Test(journal, goes_on_in_its_segment_after_a_failed_write)
 	cr_expect_not(unit.is_committed);
 	cr_expect(commit_one(&world, true, &unit));
 	cr_expect(unit.is_committed);
-	cr_expect_eq(unit.place.segment, 1);
+	cr_expect_eq(unit.place.segment, 2);
 	world_clear(&world);
 }
 

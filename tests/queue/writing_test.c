@@ -1,0 +1,176 @@
+/* Disks that take no more octets, at one place or at any: the queue goes
+ * elsewhere, and what is not taken is told why. */
+#include "journal_scene.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether the group is committed; error is the unit's. */
+static bool
+commit(struct world *world, bool is_intake, struct error *error)
+{
+	struct message *message = message_new();
+	struct unit unit;
+	struct unit *units[1] = {&unit};
+
+	message->id = ledger_new_id(world->ledger, 1);
+	unit_init(&unit);
+	unit.is_intake = is_intake;
+	unit_add(&unit, record_message(message));
+	cr_assert(journal_commit(world->journal, units, 1, &world->error), "%s",
+	    error_text(&world->error));
+	message_free(message);
+	*error = unit.error;
+	return unit.is_committed;
+}
+
+/* One place that takes nothing costs one group its answer. */
+Test(writing, goes_on_in_a_new_segment_where_one_place_takes_nothing)
+{
+	struct world world;
+	struct error error;
+
+	scene_start(&world, "a1");
+	fake_disk_harden(
+	    world.fake, SCENE_FIRST, journal_current_bytes(world.journal), 8);
+	cr_expect_not(commit(&world, true, &error));
+	cr_expect_eq(error.number, EIO);
+	cr_expect(commit(&world, true, &error), "%s", error_text(&error));
+	cr_expect_eq(journal_current(world.journal).number, 2);
+	cr_assert(world_run(&world, "a5 p2 f1"));
+	scene_restart(&world);
+	cr_expect_eq(world.problems, 0, "%s", world.problem);
+	world_clear(&world);
+}
+
+/* A start finds the end, and what is before it, as hard as it was. */
+Test(writing, starts_where_the_newest_end_takes_nothing)
+{
+	for (uint64_t before = 0; before < 3; before++) {
+		struct world world;
+
+		scene_start(&world, "a3");
+		uint64_t end = journal_current_bytes(world.journal);
+		fake_disk_harden(
+		    world.fake, SCENE_FIRST, end - before * 100, 4096);
+		for (int times = 0; times < 3; times++) {
+			scene_restart(&world);
+			cr_expect_eq(world.problems, 0, "%s", world.problem);
+			scene_expect_kept(&world, "after a start");
+			(void)world_run(&world, "p1 a1 f1 a2");
+		}
+		cr_expect_gt(world_size(&world), 5);
+		scene_restart(&world);
+		scene_expect_kept(&world, "in the end");
+		world_clear(&world);
+	}
+}
+
+/* As with ulimit -f: smaller than a segment. */
+Test(writing, goes_on_below_a_limit_of_the_size_of_files)
+{
+	struct world world;
+	size_t refused = 0;
+
+	world_init(&world, fake_disk_new());
+	fake_disk_limit(world.fake, WORLD_SEGMENT_SIZE);
+	world.reserve = 4096;
+	cr_assert(world_start(&world));
+	for (int i = 0; i < 20; i++) {
+		size_t before = world_size(&world);
+		cr_assert(world_run(&world, "a2"));
+		refused += world_size(&world) == before;
+	}
+	cr_expect_leq(refused, 2, "%zu", refused);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after a start");
+	cr_assert(world_run(&world, "a2 x d a2"));
+	cr_expect_eq(world_size(&world), 2);
+	world_clear(&world);
+}
+
+/* The limit came when the segment had grown past it. */
+Test(writing, starts_where_the_newest_is_past_a_limit)
+{
+	struct world world;
+
+	scene_start(&world, "a5");
+	size_t len = fake_disk_get(world.fake, SCENE_FIRST).len;
+	fake_disk_limit(world.fake, len - 200);
+	world.reserve = 4096;
+	scene_restart(&world);
+	cr_expect_eq(journal_current(world.journal).number, 2);
+	cr_assert(world_run(&world, "f1 a1"));
+	scene_restart(&world);
+	cr_expect_eq(world_size(&world), 5);
+	scene_expect_kept(&world, "after two starts");
+	world_clear(&world);
+}
+
+Test(writing, makes_another_spare_where_one_takes_nothing)
+{
+	struct world world;
+
+	scene_start(&world, SCENE_THREE " x d");
+	fake_disk_harden(world.fake, "queue/spare", 0, 4096);
+	cr_assert(world_run(&world, "a5 a5"), "%s", error_text(&world.error));
+	scene_restart(&world);
+	scene_expect_kept(&world, "after a start");
+	cr_expect_eq(world_size(&world), 10);
+	world_clear(&world);
+}
+
+/* Else each group that fails left a file. */
+Test(writing, begins_no_end_of_segments)
+{
+	struct world world;
+	struct error error;
+
+	scene_start(&world, "a1");
+	fake_disk_limit(world.fake, SEGMENT_HEADER_LEN + UNIT_HEADER_LEN);
+	world.reserve = SEGMENT_HEADER_LEN;
+	scene_restart(&world);
+	for (int i = 0; i < 50; i++) {
+		cr_expect_not(commit(&world, true, &error));
+		cr_expect_eq(error.number, EFBIG, "%s", error_text(&error));
+	}
+	cr_expect_leq(journal_current(world.journal).number, 8);
+	fake_disk_limit(world.fake, UINT64_MAX);
+	cr_expect(commit(&world, true, &error), "%s", error_text(&error));
+	scene_restart(&world);
+	cr_expect_eq(world.problems, 0, "%s", world.problem);
+	cr_expect_eq(world_size(&world), 2);
+	world_clear(&world);
+}
+
+/* ---- the next segment's file ---- */
+
+static const enum fake_odd odds[] = {FAKE_FOLDER, FAKE_PIPE, FAKE_LINK};
+
+/* Found at a start, or there of a sudden. */
+Test(writing, puts_a_spare_that_is_no_file_aside)
+{
+	for (size_t i = 0; i < 6; i++) {
+		struct world world;
+
+		scene_start(&world, "a5 a5 r");
+		cr_assert(fake_disk_remove(world.fake, "queue/spare"));
+		fake_disk_put_odd(world.fake, "queue/spare", odds[i / 2]);
+		if (i % 2 == 0) {
+			scene_restart(&world);
+			cr_expect_eq(world.problems, 1);
+			cr_expect_not_null(
+			    strstr(world.problem, "no regular file"), "%s",
+			    world.problem);
+		}
+		cr_assert(world_run(&world, "a5 a5 a5"), "%s",
+		    error_text(&world.error));
+		cr_expect_eq(world_size(&world), 25, "%zu", i);
+		cr_expect(scene_has(&world, "queue/corrupt", "spare."));
+		scene_restart(&world);
+		scene_expect_kept(&world, "after a start");
+		world_clear(&world);
+	}
+}
