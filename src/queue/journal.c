@@ -37,6 +37,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
+	struct error reserve_error; /* why not, if known */
 	unsigned barren; /* segments begun since a group was committed */
 	bool had_problems; /* at the replay, or at one before */
 	bool has_unread;   /* segments that could not be read whole */
@@ -195,11 +196,9 @@ update_free(struct journal *journal)
 static void
 make_reserve(struct journal *journal)
 {
-	struct error ignored;
-
 	/* Without it no mail is taken in; it is tried again then. */
-	journal->has_reserve =
-	    shelf_reserve(&journal->shelf, journal->reserve, &ignored);
+	journal->has_reserve = shelf_reserve(
+	    &journal->shelf, journal->reserve, &journal->reserve_error);
 }
 
 static bool
@@ -345,6 +344,20 @@ has_room(struct journal *journal)
 	    journal->free_bytes >= journal->free_floor;
 }
 
+/* The disk is full, or it is something else that keeps the next segment from
+ * being there. */
+static void
+refuse_intake(const struct journal *journal, struct unit *unit)
+{
+	if (!journal->has_reserve && !disk_is_full(&journal->reserve_error)) {
+		unit->error = journal->reserve_error;
+		(void)error_context(&unit->error, "the next segment");
+		return;
+	}
+	errno = ENOSPC;
+	(void)error_system(&unit->error, "the queue's disk");
+}
+
 /* False: each unit has failed already. */
 static bool
 open_answers(struct journal *journal, struct unit *const *units, size_t count)
@@ -362,8 +375,7 @@ open_answers(struct journal *journal, struct unit *const *units, size_t count)
 			has_any = true;
 			continue;
 		}
-		errno = ENOSPC;
-		(void)error_system(&unit->error, "the queue's disk");
+		refuse_intake(journal, unit);
 	}
 	return has_any;
 }

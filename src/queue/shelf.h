@@ -53,7 +53,7 @@ bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
 /*
  * See to it that the next segment has a file with room for size octets, so that
  * a full disk still has room for what is done.  (Where the file system knows no
- * such thing it has a file.)
+ * such thing it has a file.)  False: error says why there is none.
  */
 bool shelf_reserve(
     struct shelf *shelf, uint64_t size, struct error *error) MUST_USE;

@@ -147,6 +147,46 @@ Test(writing, begins_no_end_of_segments)
 
 /* ---- the next segment's file ---- */
 
+struct row {
+	const char *name;
+	int number;
+	bool is_full;
+};
+
+static const struct row rows[] = {
+    {"EMFILE", EMFILE, false},
+    {"EIO", EIO, false},
+    {"EROFS", EROFS, false},
+    {"ENOSPC", ENOSPC, true},
+    {"EDQUOT", EDQUOT, true},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+Test(writing, says_why_no_mail_is_taken)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		struct world world;
+		struct error error;
+
+		scene_start(&world, "a5 a5 r");
+		fake_disk_break(world.fake, "allocate", rows[i].number);
+		cr_assert(fake_disk_remove(world.fake, "queue/spare"));
+		scene_restart(&world);
+		cr_expect_not(commit(&world, true, &error), "%s", rows[i].name);
+		cr_expect_eq(error.kind, ERROR_SYSTEM);
+		cr_expect_eq(error.number,
+		    rows[i].is_full ? ENOSPC : rows[i].number, "%s: %s",
+		    rows[i].name, error_text(&error));
+		cr_expect(commit(&world, false, &error), "%s: %s", rows[i].name,
+		    error_text(&error));
+		fake_disk_break(world.fake, "", 0);
+		cr_expect(commit(&world, true, &error), "%s: %s", rows[i].name,
+		    error_text(&error));
+		world_clear(&world);
+	}
+}
+
 static const enum fake_odd odds[] = {FAKE_FOLDER, FAKE_PIPE, FAKE_LINK};
 
 /* Found at a start, or there of a sudden. */
