@@ -229,6 +229,11 @@ recover(
 	    report.summaries, report.ignored_summaries,
 	    (unsigned long long)report.torn_bytes,
 	    (unsigned long long)report.damaged, orphans);
+	if (report.kept_files > 0)
+		log_warning("queue: damage that was put aside waits to be "
+			    "looked at, then taken away: files=%zu in "
+			    "%s/corrupt",
+		    report.kept_files, daemon->config->queue.directory);
 	*out_journal = journal;
 	return true;
 }

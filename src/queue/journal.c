@@ -39,8 +39,10 @@ struct journal {
 	bool has_reserve;
 	struct error reserve_error; /* why not, if known */
 	unsigned barren; /* segments begun since a group was committed */
-	bool had_problems; /* at the replay, or at one before */
-	bool has_unread;   /* segments that could not be read whole */
+	/* At the replay, or at one before: files in corrupt/ may have told of
+	 * large bodies. */
+	bool had_problems;
+	bool has_unread; /* segments that could not be read whole */
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
@@ -229,6 +231,23 @@ recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
 	return true;
 }
 
+/* What has been put aside at any start may be what large bodies belong to. */
+static void
+look_back(struct journal *journal, struct journal_report *report)
+{
+	struct quarantine quarantine = shelf_quarantine(&journal->shelf);
+	struct quarantine_stock stock;
+	struct error ignored;
+
+	journal->had_problems = report->problems + report->damaged_before > 0;
+	/* What cannot be seen may be there. */
+	if (!quarantine_count(&quarantine, &stock, &ignored))
+		stock = (struct quarantine_stock){.evidence = 1};
+	if (stock.evidence > 0)
+		journal->had_problems = true;
+	report->kept_files = stock.files;
+}
+
 bool
 journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
     void *ctx, struct journal **out_journal, struct journal_report *out_report,
@@ -253,7 +272,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	}
 	report.damaged += sink.count;
 	report.problems += sink.count;
-	journal->had_problems = report.problems + report.damaged_before > 0;
+	look_back(journal, &report);
 	journal->has_unread = report.unread_segments > 0;
 	summaries_remove_orphans(&journal->summaries);
 	make_reserve(journal);

@@ -74,6 +74,8 @@ struct journal_report {
 	uint64_t damaged;    /* stretches that could not be read, found anew; */
 	uint64_t damaged_bytes;  /* they are in corrupt/ now */
 	uint64_t damaged_before; /* those that were in corrupt/ already */
+	size_t kept_files; /* all that lies there until somebody looks at it,
+			      and takes it away */
 	uint64_t
 	    missing_units; /* lost with them, or with segments that are gone */
 	uint64_t torn_bytes; /* cut from the end: a commit that was under way */
@@ -102,9 +104,10 @@ void journal_free(struct journal *journal);
 typedef bool (*journal_is_live_fn)(uint64_t id, void *ctx);
 /*
  * Remove the files in large/ that belong to no live message: after a replay,
- * before intake begins.  Where the replay had problems, the messages they
- * belong to may have been damaged; then they are put into corrupt/, or, on a
- * full disk, left where they are.
+ * before intake begins.  Where the replay had problems, or something lies in
+ * corrupt/ that may have told of them, the messages they belong to may have
+ * been damaged; then they are put into corrupt/, or, on a full disk, left where
+ * they are.
  */
 bool journal_remove_orphans(struct journal *journal,
     journal_is_live_fn is_live_fn, void *ctx, size_t *out_removed,

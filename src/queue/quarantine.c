@@ -1,11 +1,13 @@
 #include "queue/quarantine.h"
 
 #include "base/memory.h"
+#include "message/message.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FILE_MODE 0600
 #define PART_NAME "part" /* of a copy that is being written */
@@ -105,4 +107,31 @@ quarantine_take_anew(const struct quarantine *quarantine, int from_directory_fd,
 	    (unsigned long)salt);
 	return quarantine_take(
 	    quarantine, from_directory_fd, from, out_name->text, error);
+}
+
+static bool
+count_name(const char *name, void *ctx)
+{
+	struct quarantine_stock *stock = ctx;
+	uint64_t id;
+
+	if (strcmp(name, PART_NAME) == 0)
+		return true;
+	stock->files++;
+	stock->evidence += !queue_id_parse(bytes_of(name), &id);
+	return true;
+}
+
+bool
+quarantine_count(const struct quarantine *quarantine,
+    struct quarantine_stock *out_stock, struct error *error)
+{
+	const struct disk *disk = quarantine->disk;
+	struct quarantine_stock stock = {.files = 0};
+
+	if (disk->list(
+		disk->ctx, quarantine->directory_fd, count_name, &stock) != 0)
+		return error_system(error, "list corrupt/");
+	*out_stock = stock;
+	return true;
 }

@@ -36,3 +36,12 @@ bool quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
 bool quarantine_take_anew(const struct quarantine *quarantine,
     int from_directory_fd, const char *from, struct quarantine_name *out_name,
     struct error *error) MUST_USE;
+
+/* What lies there until somebody takes it away. */
+struct quarantine_stock {
+	size_t files;
+	/* Of them, what may have told of large bodies: all but such bodies. */
+	size_t evidence;
+};
+bool quarantine_count(const struct quarantine *quarantine,
+    struct quarantine_stock *out_stock, struct error *error) MUST_USE;
