@@ -1,8 +1,10 @@
 #include "queue/fsck.h"
 
 #include "base/memory.h"
+#include "queue/bounds.h"
 #include "queue/fsck_private.h"
 #include "queue/inventory.h"
+#include "queue/large.h"
 #include "queue/ownership.h"
 
 #include <assert.h>
@@ -189,12 +191,71 @@ check_directory(struct fsck *fsck, struct error *error)
 	return true;
 }
 
+static void
+add_missing(struct fsck *fsck, struct bounds missing)
+{
+	struct fsck_finding *finding = fsck_add(fsck, FSCK_MISSING, NULL, "");
+	char *name = memory_format("missing-%016llx-%016llx",
+	    (unsigned long long)missing.oldest,
+	    (unsigned long long)missing.newest);
+
+	finding->is_kept = fsck->corrupt_fd >= 0 &&
+	    disk_has(fsck->disk, fsck->corrupt_fd, name);
+	free(name);
+	finding->detail = memory_format("generations %llu to %llu",
+	    (unsigned long long)missing.oldest,
+	    (unsigned long long)missing.newest);
+}
+
+/* A daemon may have given up one and begun another since before. */
+static bool
+check_bounds(struct fsck *fsck, struct bounds before, struct error *error)
+{
+	const struct segment_file *files = fsck->files;
+	size_t count = fsck->segment_count;
+	uint64_t first = count == 0 ? 0 : files[0].header.generation;
+	uint64_t last = count == 0 ? 0 : files[count - 1].header.generation;
+	struct bounds bounds;
+	struct bounds missing;
+
+	if (!bounds_read(fsck->disk, fsck->directory_fd, &bounds, error))
+		return false;
+	if (before.newest < bounds.newest)
+		bounds.newest = before.newest;
+	if (bounds_miss_oldest(bounds, count, first, &missing))
+		add_missing(fsck, missing);
+	if (bounds_miss_newest(bounds, count, last, &missing))
+		add_missing(fsck, missing);
+	return true;
+}
+
+/* It is new, or all is gone. */
+static bool
+check_empty(struct fsck *fsck, struct error *error)
+{
+	size_t bodies = 0;
+
+	if (fsck->segment_count > 0 || fsck->finding_count > 0)
+		return true;
+	if (fsck->large_fd >= 0 &&
+	    !large_count(fsck->disk, fsck->large_fd, &bodies, error))
+		return false;
+	if (bodies == 0)
+		(void)fsck_add(fsck, FSCK_EMPTY, NULL, "");
+	else
+		fsck_add(fsck, FSCK_MISSING, NULL, "")->detail =
+		    memory_copy_text("all; large bodies are there");
+	return true;
+}
+
 static bool
 find_segments(struct fsck *fsck, struct error *error)
 {
 	struct inventory found;
+	struct bounds before;
 
-	if (!look(fsck, &found, error))
+	if (!bounds_read(fsck->disk, fsck->directory_fd, &before, error) ||
+	    !look(fsck, &found, error))
 		return false;
 	fsck->files = found.segments;
 	fsck->segment_count = found.count;
@@ -205,9 +266,8 @@ find_segments(struct fsck *fsck, struct error *error)
 		return false;
 	if (!has_any(fsck))
 		return error_set(error, ERROR_DATA, "there is no queue in it");
-	if (found.count == 0 && fsck->finding_count == 0)
-		(void)fsck_add(fsck, FSCK_EMPTY, NULL, "");
-	return check_directory(fsck, error);
+	return check_directory(fsck, error) &&
+	    check_bounds(fsck, before, error) && check_empty(fsck, error);
 }
 
 /* ---- messages ---- */
@@ -292,7 +352,8 @@ weigh(struct fsck *fsck)
 	for (size_t i = 0; i < fsck->finding_count; i++) {
 		struct fsck_finding *finding = &fsck->findings[i];
 		bool may_pass = finding->kind == FSCK_LARGE ||
-		    finding->kind == FSCK_MESSAGE || finding->kind == FSCK_LOST;
+		    finding->kind == FSCK_MESSAGE ||
+		    finding->kind == FSCK_LOST || finding->kind == FSCK_MISSING;
 		finding->gravity = fsck_gravity_of(finding->kind);
 		if (fsck->is_live && may_pass)
 			finding->gravity = FSCK_DOUBTFUL;

@@ -8,9 +8,9 @@
  * contents' too, those of messages that have ended included.  Memory depends on
  * the number of messages, not on their size.
  *
- * What cannot be seen: that the newest segments are gone as whole files, or the
- * end of the newest one from a commit group on; that looks like a queue that
- * was stopped earlier.
+ * What cannot be seen: that the end of the newest segment is gone from a commit
+ * group on; that looks like a queue that was stopped earlier.  That whole
+ * segments are gone is seen by the file bounds (bounds.h), where that is there.
  */
 #pragma once
 
@@ -47,10 +47,12 @@ enum fsck_kind {
 	FSCK_LARGE,   /* a large file that is missing or damaged */
 	FSCK_ORPHAN,  /* a large file of no message */
 	FSCK_SUMMARY, /* a summary that does not count, or disagrees */
+	FSCK_MISSING, /* segments that are gone as whole files; detail says
+			 which */
 	FSCK_NO_FILE, /* what should be a file, and is a directory, a link... */
 	FSCK_SHARED /* a file that others may write to, or that is another's */
 };
-#define FSCK_KINDS 17
+#define FSCK_KINDS 18
 
 /* Fields that do not apply are 0. */
 struct fsck_finding {

@@ -62,6 +62,10 @@ static const struct meaning meanings[FSCK_KINDS] = {
     [FSCK_ORPHAN] = {"orphan", FSCK_HARMLESS, "it belongs to no message",
 	"nothing, unless the message was damaged",
 	"a start removes it, or, after damage, moves it to corrupt/"},
+    [FSCK_MISSING] = {"missing", FSCK_DAMAGE, "segments are gone",
+	"all messages in them",
+	"look for them, or restore them from a backup, before the daemon "
+	"goes on without them"},
     [FSCK_NO_FILE] = {"no_file", FSCK_DAMAGE, "it is no regular file",
 	"nothing by itself; what should be there is not",
 	"a start moves it to corrupt/"},
@@ -133,7 +137,7 @@ fsck_describe(const struct fsck_finding *finding, struct buffer *what,
 			       : meaning->cost);
 	buffer_append_text(advice,
 	    finding->is_summed ? "start the daemon, and leave the summary alone"
-		: finding->is_kept
-		? "nothing: a start has kept the octets in corrupt/ already"
-		: meaning->advice);
+		: finding->is_kept ? "nothing: a start has told of it, and "
+				     "corrupt/ has what is left"
+				   : meaning->advice);
 }

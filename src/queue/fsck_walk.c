@@ -55,7 +55,7 @@ static void
 add_stretch(struct walk *walk, const struct scan_event *event)
 {
 	enum fsck_kind kind = event->kind == SCAN_TAIL ? FSCK_TORN : FSCK_UNITS;
-	bool kept = event->len > 0 && is_kept(walk, event->offset);
+	bool kept = is_kept(walk, event->offset);
 	struct fsck_finding *finding =
 	    add(walk, kind, event->offset, event->len);
 

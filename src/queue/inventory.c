@@ -1,6 +1,7 @@
 #include "queue/inventory.h"
 
 #include "base/memory.h"
+#include "queue/bounds.h"
 #include "queue/ownership.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@
 struct name_list {
 	char (*names)[SEGMENT_NAME_SIZE]; /* owned */
 	size_t count;
-	bool has_spare;
+	bool has_spare, has_bounds;
 };
 
 static bool
@@ -34,6 +35,8 @@ note_name(const char *name, void *ctx)
 
 	if (strcmp(name, INVENTORY_SPARE) == 0)
 		list->has_spare = true;
+	if (strcmp(name, BOUNDS_NAME) == 0)
+		list->has_bounds = true;
 	if (!is_segment_name(name))
 		return true;
 	list->names = memory_resize_array(
@@ -281,14 +284,19 @@ look_at(struct search *search, const char *name, struct error *error)
 	return read_open(search, &file, error);
 }
 
-/* What is none is no spare; the daemon makes another. */
+/* What is no file is none of them; the daemon makes another. */
 static bool
-look_at_spare(
+look_at_others(
     struct search *search, const struct name_list *list, struct error *error)
 {
+	bool ignored;
+
 	search->found.has_spare = list->has_spare;
-	return !list->has_spare ||
-	    is_file(search, INVENTORY_SPARE, &search->found.has_spare, error);
+	return (!list->has_spare ||
+		   is_file(search, INVENTORY_SPARE, &search->found.has_spare,
+		       error)) &&
+	    (!list->has_bounds ||
+		is_file(search, BOUNDS_NAME, &ignored, error));
 }
 
 /* ---- order ---- */
@@ -341,7 +349,7 @@ search_all(
 {
 	struct inventory *found = &search->found;
 
-	if (!look_at_spare(search, list, error))
+	if (!look_at_others(search, list, error))
 		return false;
 	for (size_t i = 0; i < list->count; i++) {
 		if (!look_at(search, list->names[i], error))

@@ -24,6 +24,8 @@
 #define BARREN_MAX 4
 /* Places in a segment have 32 bits. */
 #define SEGMENT_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
+/* As many as a segment may have units. */
+#define UNITS_MAX (UINT32_MAX / UNIT_LEN_MIN)
 
 /*
  * Units below next_unit and octets before end are durable, and all else behind
@@ -39,8 +41,8 @@ struct journal {
 	bool has_reserve;
 	struct error reserve_error; /* why not, if known */
 	unsigned barren; /* segments begun since a group was committed */
-	/* At the replay, or at one before: files in corrupt/ may have told of
-	 * large bodies. */
+	/* At the replay, or at one before: files in corrupt/, or missing ones,
+	 * may have told of large bodies. */
 	bool had_problems;
 	bool has_unread; /* segments that could not be read whole */
 	uint64_t free_bytes;
@@ -135,6 +137,28 @@ step_over(
 	return begin(journal, error);
 }
 
+static bool
+misses_newest(const struct journal *journal)
+{
+	return shelf_newest(&journal->shelf)->header.generation <
+	    journal->shelf.bounds.newest;
+}
+
+/* Should they be found, and put back, their units have numbers of their own,
+ * and do not make others void. */
+static bool
+step_over_missing(struct journal *journal, struct error *error)
+{
+	uint64_t missing = journal->shelf.bounds.newest -
+	    shelf_newest(&journal->shelf)->header.generation;
+	uint64_t left = UNIT_NUMBER_MAX - journal->next_unit;
+
+	if (missing > left / 2 / UNITS_MAX)
+		return true;
+	journal->next_unit += missing * UNITS_MAX;
+	return begin(journal, error);
+}
+
 /* Even that may take room: summaries give some back. */
 static bool
 cut_at_start(struct journal *journal, uint64_t end)
@@ -209,14 +233,18 @@ recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
 {
 	struct scan_end end;
 
+	if (!replay_missing(&journal->shelf, fact_fn, ctx, report, error))
+		return false;
 	if (shelf_newest(&journal->shelf) != NULL) {
 		if (!replay_shelf(
 			&journal->shelf, fact_fn, ctx, report, &end, error))
 			return false;
-		if (end.unread_end > 0)
+		if (end.unread_end > 0 || misses_newest(journal))
 			report->highest_id += UNREAD_IDS;
 		journal->highest_id = report->highest_id;
-		return trim(journal, &end, error);
+		return trim(journal, &end, error) &&
+		    (!misses_newest(journal) ||
+			step_over_missing(journal, error));
 	}
 	journal->next_unit = 1;
 	if (!begin(journal, error))
@@ -274,7 +302,8 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	report.problems += sink.count;
 	look_back(journal, &report);
 	journal->has_unread = report.unread_segments > 0;
-	summaries_remove_orphans(&journal->summaries);
+	summaries_remove_orphans(&journal->summaries, journal->had_problems);
+	shelf_note_bounds(&journal->shelf);
 	make_reserve(journal);
 	update_free(journal);
 	*out_journal = journal;

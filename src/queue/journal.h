@@ -6,6 +6,7 @@
  *   lock          held while a process uses the queue
  *   <number>.log  segments (segment.h, record.h: the format)
  *   <number>.sum  their summaries, for a quick start (summary.h)
+ *   bounds        which segments there are to be (bounds.h)
  *   spare         the next segment's file: recycled, and room for a full disk
  *   large/        bodies too large to lie inline, by queue id
  *   corrupt/      what could not be read, octet for octet
@@ -88,7 +89,7 @@ struct journal_report {
 /*
  * Lock the directory, replay what is there, and be ready for journal_commit().
  * What is torn is cut; what is damaged is copied to corrupt/, reported, and
- * costs only itself.
+ * costs only itself.  Segments that are gone as whole files are told of, too.
  *
  * ERROR_CONFIG: a segment is of another format version, or the directory or a
  * segment is in other hands (ownership.h); nothing is changed. ERROR_SYSTEM

@@ -65,6 +65,28 @@ large_remove(
 	return true;
 }
 
+static bool
+count_body(const char *name, void *ctx)
+{
+	size_t *count = ctx;
+	uint64_t id;
+
+	*count += queue_id_parse(bytes_of(name), &id);
+	return true;
+}
+
+bool
+large_count(const struct disk *disk, int directory_fd, size_t *out_count,
+    struct error *error)
+{
+	size_t count = 0;
+
+	if (disk->list(disk->ctx, directory_fd, count_body, &count) != 0)
+		return error_system(error, "list large/");
+	*out_count = count;
+	return true;
+}
+
 struct orphan_search {
 	large_is_live_fn is_live_fn;
 	void *ctx;

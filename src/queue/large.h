@@ -25,6 +25,9 @@ void large_sync(const struct disk *disk, int directory_fd,
 /* True, too, where it is gone already. */
 bool large_remove(const struct disk *disk, int directory_fd, uint64_t id,
     struct error *error) MUST_USE;
+/* How many there are. */
+bool large_count(const struct disk *disk, int directory_fd, size_t *out_count,
+    struct error *error) MUST_USE;
 /*
  * Remove those of no live message, or, where quarantine is not NULL, put them
  * there; where there is no room for that they stay.  So do files that are not

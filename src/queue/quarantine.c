@@ -56,29 +56,80 @@ copy_stretch(const struct quarantine *quarantine, int from_fd, uint64_t offset,
 	return disk_sync(quarantine->disk, to_fd, error);
 }
 
+/* Writes what is to be kept, and syncs it. */
+struct part {
+	const struct quarantine *quarantine;
+	int from_fd; /* -1: text */
+	uint64_t offset, len;
+	struct bytes text;
+};
+
+static bool
+write_part(const struct part *part, int fd, struct error *error)
+{
+	const struct disk *disk = part->quarantine->disk;
+
+	if (part->from_fd >= 0)
+		return copy_stretch(part->quarantine, part->from_fd,
+		    part->offset, part->len, fd, error);
+	return disk_write_at(
+		   disk, fd, part->text.data, part->text.len, 0, error) &&
+	    disk_sync(disk, fd, error);
+}
+
+/* Under another name until it is whole. */
+static bool
+keep(const struct part *part, const char *name, bool *out_is_new,
+    struct error *error)
+{
+	const struct disk *disk = part->quarantine->disk;
+	int directory_fd = part->quarantine->directory_fd;
+	int fd;
+
+	*out_is_new = !disk_has(disk, directory_fd, name);
+	/* Its name may be as new as the process that died giving it. */
+	if (!*out_is_new)
+		return disk_sync_directory(disk, directory_fd, error);
+	if (!disk_open_file(disk, directory_fd, PART_NAME,
+		O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, &fd, error))
+		return false;
+	bool is_ok = write_part(part, fd, error);
+	(void)disk->close(disk->ctx, fd); /* synced, or given up */
+	if (is_ok &&
+	    disk->rename(
+		disk->ctx, directory_fd, PART_NAME, directory_fd, name) != 0)
+		is_ok = error_system(error, "rename to corrupt/%s", name);
+	return is_ok && disk_sync_directory(disk, directory_fd, error);
+}
+
 bool
 quarantine_keep(const struct quarantine *quarantine, const char *name, int fd,
     uint64_t offset, uint64_t len, bool *out_is_new, struct error *error)
 {
-	const struct disk *disk = quarantine->disk;
-	int to_fd;
+	struct part part = {
+	    .quarantine = quarantine,
+	    .from_fd = fd,
+	    .offset = offset,
+	    .len = len,
+	};
 
-	*out_is_new = !disk_has(disk, quarantine->directory_fd, name);
-	/* Its name may be as new as the process that died giving it. */
-	if (!*out_is_new)
-		return disk_sync_directory(
-		    disk, quarantine->directory_fd, error);
-	if (!disk_open_file(disk, quarantine->directory_fd, PART_NAME,
-		O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE, &to_fd, error))
-		return false;
-	bool is_ok = copy_stretch(quarantine, fd, offset, len, to_fd, error);
-	(void)disk->close(disk->ctx, to_fd); /* synced, or given up */
-	if (is_ok &&
-	    disk->rename(disk->ctx, quarantine->directory_fd, PART_NAME,
-		quarantine->directory_fd, name) != 0)
-		is_ok = error_system(error, "rename to corrupt/%s", name);
-	return is_ok &&
-	    disk_sync_directory(disk, quarantine->directory_fd, error);
+	return keep(&part, name, out_is_new, error);
+}
+
+bool
+quarantine_note(const struct quarantine *quarantine, const char *name,
+    const char *text, bool *out_is_new, struct error *error)
+{
+	char *line = memory_format("%s\n", text);
+	struct part part = {
+	    .quarantine = quarantine,
+	    .from_fd = -1,
+	    .text = bytes_of(line),
+	};
+	bool is_ok = keep(&part, name, out_is_new, error);
+
+	free(line);
+	return is_ok;
 }
 
 bool

@@ -28,6 +28,10 @@ struct quarantine_name quarantine_name_of(
 bool quarantine_keep(const struct quarantine *quarantine, const char *name,
     int fd, uint64_t offset, uint64_t len, bool *out_is_new,
     struct error *error) MUST_USE;
+/* Write text to name, as its only line, durably: where nothing is left to be
+ * kept. *out_is_new as above. */
+bool quarantine_note(const struct quarantine *quarantine, const char *name,
+    const char *text, bool *out_is_new, struct error *error) MUST_USE;
 /* Put a whole file of another directory there, durably. */
 bool quarantine_take(const struct quarantine *quarantine, int from_directory_fd,
     const char *from, const char *name, struct error *error) MUST_USE;

@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 #include "base/seed.h"
+#include "queue/bounds.h"
+#include "queue/large.h"
 #include "queue/reading.h"
 #include "queue/summary.h"
 
@@ -181,21 +183,21 @@ settle_bad(struct replay *replay, const struct scan_event *bad, bool is_torn,
 	struct quarantine_name name =
 	    quarantine_name_of(&replay->segment->header, bad->offset);
 	struct quarantine quarantine = shelf_quarantine(replay->shelf);
-	bool is_kept = bad->len == 0 ||
-	    quarantine_keep(&quarantine, name.text, replay->segment->fd,
-		bad->offset, bad->len, &is_new, &error);
+	describe(replay, bad, is_torn, what, sizeof(what));
+	bool is_kept = bad->len == 0
+	    ? quarantine_note(&quarantine, name.text, what, &is_new, &error)
+	    : quarantine_keep(&quarantine, name.text, replay->segment->fd,
+		  bad->offset, bad->len, &is_new, &error);
 	*out_is_kept = is_kept;
 	count_bad(replay, bad, is_torn, is_new);
 	if (!is_new)
 		return false;
-	describe(replay, bad, is_torn, what, sizeof(what));
-	(void)snprintf(text, sizeof(text), "%s; %s %s", what,
-	    bad->len == 0 ? "nothing is left"
-		: is_kept ? "kept in corrupt/"
-			  : "not kept:",
-	    bad->len == 0 ? "to be kept"
-		: is_kept ? name.text
-			  : error_text(&error));
+	(void)snprintf(text, sizeof(text), "%s; %s%s %s", what,
+	    bad->len == 0 ? "nothing is left; " : "",
+	    is_kept             ? "kept in corrupt/"
+		: bad->len == 0 ? "not noted:"
+				: "not kept:",
+	    is_kept ? name.text : error_text(&error));
 	tell_problem(replay, text);
 	return true;
 }
@@ -265,6 +267,89 @@ settle_all_bad(struct replay *replay, struct segment_file *segment,
 		replay->report->unread_segments++;
 	}
 	replay->bad_count = 0;
+	return true;
+}
+
+/* ---- segments that are gone ---- */
+
+/* Told once; the note stays in corrupt/, and says that there may have been
+ * large bodies. */
+static void
+tell_missing(struct replay *replay, struct bounds missing, const char *what)
+{
+	struct quarantine quarantine = shelf_quarantine(replay->shelf);
+	struct error error;
+	bool is_new = true;
+	char name[64];
+	char text[1024];
+
+	(void)snprintf(name, sizeof(name), "missing-%016llx-%016llx",
+	    (unsigned long long)missing.oldest,
+	    (unsigned long long)missing.newest);
+	if (quarantine_note(&quarantine, name, what, &is_new, &error))
+		(void)snprintf(
+		    text, sizeof(text), "%s; noted in corrupt/%s", what, name);
+	else
+		(void)snprintf(text, sizeof(text), "%s; not noted: %s", what,
+		    error_text(&error));
+	replay->report->damaged += is_new;
+	replay->report->damaged_before += !is_new;
+	if (is_new)
+		tell_problem(replay, text);
+}
+
+static void
+tell_generations(
+    struct replay *replay, struct bounds missing, const char *which)
+{
+	char what[256];
+
+	(void)snprintf(what, sizeof(what),
+	    "the %s gone: generations %llu to %llu, and the messages in them",
+	    which, (unsigned long long)missing.oldest,
+	    (unsigned long long)missing.newest);
+	tell_missing(replay, missing, what);
+}
+
+/* A queue without any segment that is not new. */
+static bool
+look_for_bodies(struct replay *replay, struct error *error)
+{
+	const struct shelf *shelf = replay->shelf;
+	size_t count;
+
+	if (!large_count(shelf->disk, shelf->large_fd, &count, error))
+		return false;
+	if (count > 0)
+		tell_missing(replay, (struct bounds){0},
+		    "there is no segment, but there are large bodies: all "
+		    "segments are gone, and the messages in them");
+	return true;
+}
+
+bool
+replay_missing(struct shelf *shelf, journal_fact_fn fact_fn, void *ctx,
+    struct journal_report *report, struct error *error)
+{
+	const struct segment_file *newest = shelf_newest(shelf);
+	uint64_t first =
+	    newest == NULL ? 0 : shelf->segments[0].header.generation;
+	uint64_t last = newest == NULL ? 0 : newest->header.generation;
+	struct bounds missing;
+	struct replay replay = {
+	    .shelf = shelf,
+	    .fact_fn = fact_fn,
+	    .ctx = ctx,
+	    .report = report,
+	};
+
+	if (bounds_miss_oldest(shelf->bounds, shelf->count, first, &missing))
+		tell_generations(&replay, missing,
+		    newest == NULL ? "segments are" : "oldest segments are");
+	if (bounds_miss_newest(shelf->bounds, shelf->count, last, &missing))
+		tell_generations(&replay, missing, "newest segments are");
+	if (newest == NULL && shelf->bounds.newest == 0)
+		return look_for_bodies(&replay, error);
 	return true;
 }
 

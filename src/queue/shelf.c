@@ -131,13 +131,19 @@ find_segments(struct shelf *shelf, const char *path,
 	struct quarantine quarantine = shelf_quarantine(shelf);
 	struct inventory found;
 
-	if (!inventory_take(shelf->directory_fd, path, &quarantine, problem_fn,
+	if (!bounds_read(
+		shelf->disk, shelf->directory_fd, &shelf->bounds, error) ||
+	    !inventory_take(shelf->directory_fd, path, &quarantine, problem_fn,
 		ctx, &found, error))
 		return false;
 	shelf->segments = found.segments;
 	shelf->count = found.count;
 	shelf->capacity = found.count;
-	shelf->highest_generation = found.highest_generation;
+	/* None is given twice, should one that is missing be found. */
+	shelf->highest_generation =
+	    found.highest_generation > shelf->bounds.newest
+	    ? found.highest_generation
+	    : shelf->bounds.newest;
 	shelf->has_spare = found.has_spare;
 	shelf->is_spare_recycled = found.has_spare; /* for all we know */
 	return true;
@@ -366,6 +372,39 @@ begin_in_spare(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 	return true;
 }
 
+static bool
+write_bounds(struct shelf *shelf, struct bounds bounds, bool is_synced,
+    struct error *error)
+{
+	if (shelf->bounds.newest == 0)
+		shelf->is_synced = false; /* the file is new */
+	if (!bounds_write(
+		shelf->disk, shelf->directory_fd, bounds, is_synced, error))
+		return false;
+	shelf->bounds = bounds;
+	return true;
+}
+
+void
+shelf_note_bounds(struct shelf *shelf)
+{
+	assert(shelf->count > 0);
+	struct error ignored;
+	struct bounds bounds = {
+	    .oldest = shelf->segments[0].header.generation,
+	    .newest = shelf->segments[shelf->count - 1].header.generation,
+	};
+
+	if (bounds.oldest < shelf->bounds.oldest)
+		bounds.oldest = shelf->bounds.oldest;
+	if (bounds.newest < shelf->bounds.newest)
+		bounds.newest = shelf->bounds.newest;
+	if (bounds.oldest > shelf->bounds.oldest ||
+	    bounds.newest > shelf->bounds.newest)
+		/* Else it tells of less than there is. */
+		(void)write_bounds(shelf, bounds, false, &ignored);
+}
+
 bool
 shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
     struct error *error)
@@ -378,6 +417,8 @@ shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 	bool is_begun = begin_in_spare(shelf, first_unit, highest_id, error);
 	if (!is_begun && had_spare && !shelf->has_spare && !shelf->is_uncertain)
 		is_begun = begin_in_spare(shelf, first_unit, highest_id, error);
+	if (is_begun)
+		shelf_note_bounds(shelf);
 	return is_begun;
 }
 
@@ -439,6 +480,28 @@ take_away(struct shelf *shelf, const char *name, struct error *error)
 	return true;
 }
 
+/* Before the oldest goes.  What tells that it is needed must not stay, or the
+ * next start misses it; where there is no room to say so, all of it goes. */
+static bool
+note_drop(struct shelf *shelf, struct error *error)
+{
+	const struct disk *disk = shelf->disk;
+	struct bounds bounds = shelf->bounds;
+
+	if (bounds.oldest < shelf->segments[1].header.generation)
+		bounds.oldest = shelf->segments[1].header.generation;
+	if (bounds.oldest <= shelf->durable_oldest)
+		return true;
+	if (write_bounds(shelf, bounds, true, error)) {
+		shelf->durable_oldest = bounds.oldest;
+		return true;
+	}
+	shelf->bounds = (struct bounds){.oldest = 0};
+	shelf->is_synced = false;
+	return disk->unlink(disk->ctx, shelf->directory_fd, BOUNDS_NAME) == 0 ||
+	    errno == ENOENT;
+}
+
 bool
 shelf_drop_oldest(struct shelf *shelf, struct error *error)
 {
@@ -448,7 +511,8 @@ shelf_drop_oldest(struct shelf *shelf, struct error *error)
 
 	/* The one before it is gone for good, or it would come back without the
 	 * records in this one that end its messages. */
-	if (!SEED(DROP_NOT_SYNCED) && !sync_names(shelf, error))
+	if (!note_drop(shelf, error) ||
+	    (!SEED(DROP_NOT_SYNCED) && !sync_names(shelf, error)))
 		return false;
 	bool is_away = oldest->reading == SEGMENT_READ
 	    ? take_away(shelf, oldest->name, error)

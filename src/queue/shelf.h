@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "queue/bounds.h"
 #include "queue/disk.h"
 #include "queue/inventory.h"
 #include "queue/place.h"
@@ -28,7 +29,9 @@ struct shelf {
 	bool is_synced;    /* all names are durable */
 	bool is_uncertain; /* a segment was begun in vain, but may exist */
 	bool has_spare;
-	bool is_spare_recycled; /* it has been a segment */
+	bool is_spare_recycled;  /* it has been a segment */
+	struct bounds bounds;    /* as they stand in their file */
+	uint64_t durable_oldest; /* of them, as far as this process knows */
 };
 
 /*
@@ -48,6 +51,9 @@ struct quarantine shelf_quarantine(const struct shelf *shelf);
 /* Put a new segment, durably, behind the others. */
 bool shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
     struct error *error) MUST_USE;
+/* Note which segments there are, for the next start: after shelf_open(), when
+ * all that is missing has been told of. */
+void shelf_note_bounds(struct shelf *shelf);
 /* Give up the oldest, durably.  There is another. */
 bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
 /*

@@ -154,15 +154,23 @@ note_orphan(const char *name, void *ctx)
 }
 
 void
-summaries_remove_orphans(const struct summaries *summaries)
+summaries_remove_orphans(const struct summaries *summaries, bool is_any_missing)
 {
+	struct quarantine quarantine = shelf_quarantine(summaries->shelf);
+	struct quarantine_name ignored_name;
+	struct error ignored;
 	const struct shelf *shelf = summaries->shelf;
 	struct orphan_search search = {.shelf = shelf};
 
 	/* What is not seen now is seen at the next start. */
 	(void)shelf->disk->list(
 	    shelf->disk->ctx, shelf->directory_fd, note_orphan, &search);
-	for (size_t i = 0; i < search.count; i++)
-		remove_named(shelf, search.names[i]);
+	for (size_t i = 0; i < search.count; i++) {
+		if (!is_any_missing)
+			remove_named(shelf, search.names[i]);
+		else if (!quarantine_take_anew(&quarantine, shelf->directory_fd,
+			     search.names[i], &ignored_name, &ignored))
+			continue; /* it is in nobody's way */
+	}
 	free(search.names);
 }

@@ -37,5 +37,7 @@ void summaries_forget(struct summaries *summaries, uint64_t generation);
  * Remove all, for their room; they are wanted again.  False: there were none.
  */
 bool summaries_give_up(struct summaries *summaries);
-/* Remove those of no segment, as far as that goes well: at the start. */
-void summaries_remove_orphans(const struct summaries *summaries);
+/* Remove those of no segment, or put them into corrupt/, where segments may be
+ * missing that they tell of; as far as that goes well: at the start. */
+void summaries_remove_orphans(
+    const struct summaries *summaries, bool is_any_missing);

@@ -55,6 +55,7 @@ speaks_of(const struct fsck_finding *finding, struct queue_stretch unit,
 	case FSCK_LARGE:
 	case FSCK_ORPHAN:
 	case FSCK_SUMMARY:
+	case FSCK_MISSING:
 	case FSCK_NO_FILE:
 	case FSCK_SHARED:
 		break;

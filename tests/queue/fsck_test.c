@@ -191,6 +191,15 @@ remove_all_segments(struct fake_disk *fake)
 	}
 }
 
+static void
+remove_everything(struct fake_disk *fake)
+{
+	remove_all_segments(fake);
+	cr_assert(fake_disk_remove(fake, "queue/bounds"));
+	cr_assert(fake_disk_remove(fake, "queue/large"));
+	fake_disk_put_odd(fake, "queue/large", FAKE_FOLDER);
+}
+
 /* The path of a large body; valid until the next call. */
 static const char *
 large_path(struct fake_disk *fake)
@@ -290,7 +299,9 @@ static const struct {
     {"a segment twice", copy_segment, FSCK_STRANGER, FSCK_DAMAGE},
     {"a segment missing", remove_segment, FSCK_UNITS, FSCK_DAMAGE},
     {"the oldest missing", remove_oldest, FSCK_LOST, FSCK_DAMAGE},
-    {"all missing", remove_all_segments, FSCK_EMPTY, FSCK_DOUBTFUL},
+    {"the oldest missing", remove_oldest, FSCK_MISSING, FSCK_DAMAGE},
+    {"all missing", remove_all_segments, FSCK_MISSING, FSCK_DAMAGE},
+    {"nothing there yet", remove_everything, FSCK_EMPTY, FSCK_DOUBTFUL},
     {"a large body missing", remove_large, FSCK_LARGE, FSCK_DAMAGE},
     {"a large body altered", flip_large, FSCK_LARGE, FSCK_DAMAGE},
     {"a large body cut", cut_large, FSCK_LARGE, FSCK_DAMAGE},

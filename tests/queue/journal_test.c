@@ -88,7 +88,7 @@ Test(journal, makes_its_directory)
 
 	start(&world, "");
 	expect_names(&world, "queue",
-	    "0000000000000001.log corrupt large lock spare ");
+	    "0000000000000001.log bounds corrupt large lock spare ");
 	cr_expect_eq(world.report.segments, 0);
 	world_clear(&world);
 }
@@ -156,7 +156,7 @@ Test(journal, recycles_the_oldest_segment)
 
 	start(&world, THREE " x d");
 	expect_names(&world, "queue",
-	    "0000000000000010.log corrupt large lock spare ");
+	    "0000000000000010.log bounds corrupt large lock spare ");
 	size_t before = fake_disk_get(world.fake, "queue/spare").len;
 	cr_expect_gt(before, WORLD_SEGMENT_SIZE);
 	cr_assert(world_run(&world, "a5 a5"));
@@ -260,8 +260,8 @@ Test(journal, puts_a_segment_without_a_header_aside)
 	cr_expect_eq(world_size(&world), 10);
 	cr_expect_eq(world.problems, 2, "the file, and the units");
 	char *names = fake_disk_names(world.fake, "queue/corrupt");
-	cr_expect_eq(
-	    strncmp(names, "0000000000000006.log.", 21), 0, "%s", names);
+	cr_expect_not_null(
+	    strstr(names, " 0000000000000006.log."), "%s", names);
 	free(names);
 	world_clear(&world);
 }

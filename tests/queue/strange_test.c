@@ -64,6 +64,7 @@ Test(strange, is_told_by_who_looks)
 		replace(&world, SCENE_SECOND, odds[i].odd);
 		replace(&world, "queue/spare", odds[i].odd);
 		replace(&world, "queue/lock", odds[i].odd);
+		replace(&world, "queue/bounds", odds[i].odd);
 		struct fsck *fsck = fsck_scene_look(world.fake);
 		cr_expect_gt(fsck->gravities[FSCK_DAMAGE], 0);
 		cr_expect(fsck_scene_has(fsck, FSCK_NO_FILE, 0), "%s: %s",
@@ -241,6 +242,7 @@ Test(strange, is_refused_in_other_hands)
 	    {SCENE_SECOND, 0, 0620, "chmod go-w " SCENE_SECOND},
 	    {SCENE_SECOND, 0, 0602, "chmod go-w " SCENE_SECOND},
 	    {"queue/spare", 33, 0600, "chown 0 queue/spare"},
+	    {"queue/bounds", 0, 0666, "chmod go-w queue/bounds"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
