@@ -492,7 +492,7 @@ note_drop(struct shelf *shelf, struct error *error)
 		bounds.oldest = shelf->segments[1].header.generation;
 	if (bounds.oldest <= shelf->durable_oldest)
 		return true;
-	if (write_bounds(shelf, bounds, true, error)) {
+	if (write_bounds(shelf, bounds, !SEED(BOUNDS_NOT_SYNCED), error)) {
 		shelf->durable_oldest = bounds.oldest;
 		return true;
 	}

@@ -195,6 +195,7 @@ on_fact(const struct journal_fact *fact, void *ctx)
 		break;
 	case JOURNAL_PROBLEM:
 		world->problems++;
+		world->gone += strstr(fact->text, " gone: ") != NULL;
 		(void)snprintf(
 		    world->problem, sizeof(world->problem), "%s", fact->text);
 		break;
@@ -222,6 +223,7 @@ world_start(struct world *world)
 
 	world->ledger = ledger_new();
 	world->problems = 0;
+	world->gone = 0;
 	world->facts = 0;
 	memset(world->is_drop_known, 0, sizeof(world->is_drop_known));
 	if (!journal_open(&options, on_fact, world, &world->journal,

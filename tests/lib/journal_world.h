@@ -50,7 +50,8 @@ struct world {
 	struct ledger *ledger;
 	struct journal_report report;
 	struct error error;
-	size_t problems; /* told of at the last start */
+	size_t problems; /* told of at the last start; */
+	size_t gone;     /* of them, that segments are gone */
 	uint64_t facts;  /* a hash of all else that was told */
 	char problem[512];
 	struct world_message messages[WORLD_MESSAGES_MAX];
