@@ -11,6 +11,7 @@
  *   SHIM_TIMES   how many calls from there on (1)
  *   SHIM_EVERY   of these, every so many (1)
  *   SHIM_ONLY    names of calls, a comma between, that alone count
+ *   SHIM_WHILE   a file; only while it is there
  *   SHIM_DO      kill-before, kill-after  SIGKILL, then or when it is done
  *                signal-NUMBER            comes before it is done
  *                short                    half of it is done
@@ -76,6 +77,7 @@ static struct {
 	struct state *state;
 	char where[4096];
 	char only[512];
+	char gate[PATH_MAX]; /* SHIM_WHILE */
 	unsigned long long at;
 	unsigned long long times;
 	unsigned long long every;
@@ -148,6 +150,7 @@ read_plan(void)
 
 	copy_setting("SHIM_WHERE", plan.where, sizeof(plan.where));
 	copy_setting("SHIM_ONLY", plan.only, sizeof(plan.only));
+	copy_setting("SHIM_WHILE", plan.gate, sizeof(plan.gate));
 	plan.is_memory = strcmp(plan.where, "memory") == 0;
 	plan.at = number_setting("SHIM_AT", 0);
 	plan.times = number_setting("SHIM_TIMES", 1);
@@ -199,6 +202,13 @@ path_of_name(int directory_fd, const char *name, char *out, size_t size)
 }
 
 static bool
+is_open(void)
+{
+	return plan.gate[0] == '\0' ||
+	    syscall(SYS_faccessat, AT_FDCWD, plan.gate, F_OK) == 0;
+}
+
+static bool
 counts(const char *call, const char *path)
 {
 	if (plan.only[0] != '\0' && !is_in(plan.only, ',', call, false))
@@ -224,7 +234,7 @@ die(void)
 static enum deed
 look(const char *call, const char *path)
 {
-	if (plan.state == NULL || !counts(call, path))
+	if (plan.state == NULL || !counts(call, path) || !is_open())
 		return DEED_NONE;
 	unsigned long long number = atomic_fetch_add(&plan.state->calls, 1) + 1;
 	if (plan.at == 0 || number < plan.at ||

@@ -28,9 +28,9 @@ class Plan:
     """
 
     def __init__(self, where, at=0, do="kill-before", only=(), times=1,
-                 every=1):
+                 every=1, gate=""):
         self.where, self.at, self.do, self.only = where, at, do, only
-        self.times, self.every = times, every
+        self.times, self.every, self.gate = times, every, gate
 
     @property
     def fails(self):
@@ -67,5 +67,5 @@ class State:
         return {"LD_PRELOAD": library, "SHIM_STATE": self.path,
                 "SHIM_WHERE": plan.where, "SHIM_AT": str(plan.at),
                 "SHIM_TIMES": str(plan.times), "SHIM_EVERY": str(plan.every),
-                "SHIM_ONLY": ",".join(plan.only),
+                "SHIM_ONLY": ",".join(plan.only), "SHIM_WHILE": plan.gate,
                 "SHIM_DO": plan.do if number is None else str(number)}
