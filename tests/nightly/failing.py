@@ -131,11 +131,12 @@ def is_unwatched(call, status):
 
 
 def is_out_of_memory(status, log):
-    """It gave up as it should; or libconfig, which does not look whether it got
-    any, took it down before it had opened its queue."""
+    """It gave up as it should, or libc did; or libconfig, which does not look
+    whether it got any, took it down before it had opened its queue."""
     if status == -signal.SIGSEGV:
         return "queue: messages=" not in log
-    return status == -signal.SIGABRT and "ssertion" not in log
+    return status == -signal.SIGABRT and not any(
+        "src/" in line and "ssertion" in line for line in log.splitlines())
 
 
 def starve(figures, job, library, upstream):
