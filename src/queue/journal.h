@@ -35,7 +35,8 @@ struct journal_options {
 	uint64_t segment_size; /* rotated past this; 64 MiB is good */
 	uint64_t free_floor;   /* octets below which intake is refused */
 	/* Octets kept on the disk for what is done when it is full: outcomes
-	 * can be written then, until segments can go; 4 MiB is good. */
+	 * can be written then, until the oldest segment can go; half of one is
+	 * good. */
 	uint64_t reserve;
 };
 
