@@ -6,9 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Takes memory as the allocator gave it; returns it only if there is some. */
-static void *
-checked(void *memory)
+void *
+memory_given(void *memory)
 {
 	static const char text[] = "out of memory\n";
 
@@ -30,25 +29,25 @@ at_least_one(size_t size)
 void *
 memory_new(size_t size)
 {
-	return checked(calloc(1, at_least_one(size)));
+	return memory_given(calloc(1, at_least_one(size)));
 }
 
 void *
 memory_array(size_t count, size_t size)
 {
-	return checked(calloc(at_least_one(count), at_least_one(size)));
+	return memory_given(calloc(at_least_one(count), at_least_one(size)));
 }
 
 void *
 memory_resize(void *memory, size_t size)
 {
-	return checked(realloc(memory, at_least_one(size)));
+	return memory_given(realloc(memory, at_least_one(size)));
 }
 
 void *
 memory_resize_array(void *memory, size_t count, size_t size)
 {
-	return checked(
+	return memory_given(
 	    reallocarray(memory, at_least_one(count), at_least_one(size)));
 }
 
@@ -76,7 +75,7 @@ memory_format(const char *format, ...)
 	va_start(args, format);
 	int len = vasprintf(&text, format, args);
 	va_end(args);
-	return checked(len < 0 ? NULL : text);
+	return memory_given(len < 0 ? NULL : text);
 }
 
 void

@@ -10,6 +10,10 @@
 
 #include <stddef.h>
 
+/* Takes what an allocator gave, a library's own perhaps; returns it only if
+ * there is some. */
+void *memory_given(void *memory);
+
 /* The caller owns the result and releases it with free(). */
 void *memory_new(size_t size);
 /* count * size, checked for overflow. */

@@ -141,7 +141,7 @@ drop_reader_open(struct drop_reader *reader, struct admission *admission,
 		drop_reader_clear(reader);
 		return reading;
 	}
-	XXH3_state_t *hash = XXH3_createState();
+	XXH3_state_t *hash = memory_given(XXH3_createState());
 	XXH3_64bits_reset_withSeed(hash, seed_of(&reader->facts));
 	reader->hash = hash;
 	reader->message = new_message(reader, name);

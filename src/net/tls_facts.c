@@ -16,11 +16,9 @@
 static char *
 copy_name(const X509_NAME *name)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
+	BIO *bio = memory_given(BIO_new(BIO_s_mem()));
 	char *data = NULL;
 
-	if (bio == NULL)
-		abort(); /* out of memory */
 	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE);
 	const long len = BIO_get_mem_data(bio, &data);
 	char *copy =

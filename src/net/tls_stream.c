@@ -256,13 +256,11 @@ tls_stream_new(struct tls_context *context, int fd, const char *name,
     int64_t wall_ms, struct error *error)
 {
 	struct tls_stream *stream = memory_new(sizeof(*stream));
-	BIO *bio = BIO_new(context->method);
+	BIO *bio = memory_given(BIO_new(context->method));
 
 	stream->context = context;
 	stream->fd = fd;
-	stream->ssl = SSL_new(context->ssl_ctx);
-	if (stream->ssl == NULL || bio == NULL)
-		abort(); /* out of memory */
+	stream->ssl = memory_given(SSL_new(context->ssl_ctx));
 	BIO_set_data(bio, stream);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(stream->ssl, bio, bio);

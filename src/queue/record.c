@@ -381,9 +381,7 @@ record_check_new(uint64_t seed)
 {
 	struct record_check *check = memory_new(sizeof(*check));
 
-	check->state = XXH3_createState();
-	if (check->state == NULL)
-		abort();
+	check->state = memory_given(XXH3_createState());
 	XXH3_64bits_reset_withSeed(check->state, seed);
 	return check;
 }
