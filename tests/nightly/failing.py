@@ -131,11 +131,11 @@ def is_unwatched(call, status):
 
 
 def is_out_of_memory(status, log):
-    """It gave up as it should, or libc did; or libconfig, which does not look
-    whether it got any, or exits by itself, took it down before it had opened
-    its queue."""
+    """It gave up as it should, or libc did; or libconfig or libc's list of
+    groups, which do not look whether they got any, or exit by themselves, took
+    it down before it was ready."""
     if status in (-signal.SIGSEGV, 2):
-        return "queue: messages=" not in log
+        return " is ready" not in log
     return status == -signal.SIGABRT and not any(
         "src/" in line and "ssertion" in line for line in log.splitlines())
 
