@@ -15,6 +15,9 @@ from lib import box
 from world import World
 
 SIZE = 20 * disks.MEGA
+# What the daemon keeps for outcomes: half a segment, or a part of the disk.
+RESERVE = 32 * disks.MEGA
+RESERVE_PART = 6
 LETTER = 150000
 KINDS = ("ext4", "ext4-few-inodes", "tmpfs", "xfs", "btrfs")
 # Where each write takes new room, outcomes may have to wait for some.
@@ -97,7 +100,8 @@ def is_full_disk(text):
 
 def _take_most(disk):
     free = os.statvfs(disk.where)
-    octets = free.f_bavail * free.f_frsize - SIZE
+    reserve = min(RESERVE, free.f_blocks * free.f_frsize // RESERVE_PART)
+    octets = free.f_bavail * free.f_frsize - SIZE - reserve
     with open(os.path.join(disk.where, "most"), "wb") as file:
         os.posix_fallocate(file.fileno(), 0, octets)
 
