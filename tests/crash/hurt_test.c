@@ -15,24 +15,6 @@
 
 /* ---- where nothing can be written ---- */
 
-/* The newest segment's path; valid until the next call. */
-static const char *
-newest_path(struct fake_disk *fake)
-{
-	static char path[64];
-	char *names = fake_disk_names(fake, "queue");
-	struct bytes rest = bytes_of(names);
-
-	while (rest.len > 0) {
-		struct bytes name = bytes_cut(&rest, ' ');
-		if (bytes_has_suffix_nocase(name, ".log"))
-			(void)snprintf(
-			    path, sizeof(path), "queue/%.*s", BYTES_ARGS(name));
-	}
-	free(names);
-	return path;
-}
-
 struct scene {
 	const char *name;
 	const char *before; /* what is done on a disk that is well, */
@@ -59,9 +41,11 @@ run_to_crash(struct world *world, const struct scene *scene, size_t call)
 	cr_assert(world_start(world));
 	cr_assert(world_run(world, scene->before));
 	uint64_t end = journal_current_bytes(world->journal);
+	char *newest = fake_disk_newest_segment(world->fake);
 	if (scene->behind > 0)
-		fake_disk_harden(world->fake, newest_path(world->fake),
-		    end + 1 - scene->behind, 4096);
+		fake_disk_harden(
+		    world->fake, newest, end + 1 - scene->behind, 4096);
+	free(newest);
 	if (scene->limit > 0)
 		fake_disk_limit(world->fake, scene->limit);
 	fake_disk_plan(world->fake, call, FAKE_CRASH, 0);

@@ -822,6 +822,23 @@ fake_disk_names(const struct fake_disk *fake, const char *path)
 	return result;
 }
 
+char *
+fake_disk_newest_segment(const struct fake_disk *fake)
+{
+	char *names = fake_disk_names(fake, "queue");
+	struct bytes rest = bytes_of(names);
+	struct bytes newest = BYTES_NONE;
+
+	while (rest.len > 0) {
+		struct bytes name = bytes_cut(&rest, ' ');
+		if (bytes_has_suffix_nocase(name, ".log"))
+			newest = name;
+	}
+	char *path = memory_format("queue/%.*s", BYTES_ARGS(newest));
+	free(names);
+	return path;
+}
+
 int
 fake_disk_open(struct fake_disk *fake, const char *path)
 {

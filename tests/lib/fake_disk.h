@@ -97,6 +97,8 @@ void fake_disk_give(
 /* Names in a directory, sorted, each followed by a blank; the caller frees it.
  */
 char *fake_disk_names(const struct fake_disk *fake, const char *path);
+/* The path of the last "*.log" in "queue"; the caller frees it. */
+char *fake_disk_newest_segment(const struct fake_disk *fake);
 /* An open descriptor for a file made here, for the journal to close or not. */
 int fake_disk_open(struct fake_disk *fake, const char *path);
 /* Descriptors that are open. */

@@ -6,7 +6,6 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,19 +120,11 @@ Test(unread, means_nothing_behind_the_end_of_a_recycled_segment)
 	start(&world, "a9 a9 x d a9 x d a2");
 	struct segment_ref current = journal_current(world.journal);
 	uint64_t end = journal_current_bytes(world.journal);
-	char path[64] = "";
-	char *names = fake_disk_names(world.fake, "queue");
-	struct bytes rest = bytes_of(names);
-	while (rest.len > 0) {
-		struct bytes name = bytes_cut(&rest, ' ');
-		if (bytes_has_suffix_nocase(name, ".log"))
-			(void)snprintf(
-			    path, sizeof(path), "queue/%.*s", BYTES_ARGS(name));
-	}
-	free(names);
+	char *path = fake_disk_newest_segment(world.fake);
 	struct bytes file = fake_disk_get(world.fake, path);
 	cr_assert_gt(file.len, end + 200, "%s has an earlier life", path);
 	fake_disk_spoil(world.fake, path, file.len - 100, 100);
+	free(path);
 	restart(&world);
 	cr_expect_eq(world.problems, 0, "%s", world.problem);
 	cr_expect_eq(journal_current(world.journal).number, current.number);
