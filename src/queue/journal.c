@@ -14,6 +14,14 @@
 
 /* Written at a time, so that a large group takes no memory of its size. */
 #define WRITE_LEN ((size_t)1024 * 1024)
+/*
+ * A sync of octets that lie where the file had some costs little more than half
+ * of one that makes it longer.  So zeros are laid ahead of a small group, for
+ * those that follow; behind a large one they would cost more than they give.
+ */
+#define LAID_LEN    ((uint64_t)256 * 1024)
+#define LAID_PIECE  ((size_t)16 * 1024)
+#define SMALL_GROUP (LAID_LEN / 4)
 /* No summaries are written where there is room for less than so many. */
 #define SPARE_SEGMENTS 2
 /* Ids that may have been given out in what could not be read: far more than fit
@@ -48,6 +56,7 @@ struct journal {
 	uint64_t free_bytes;
 	uint64_t next_unit;
 	uint64_t end;
+	uint64_t laid; /* the newest segment's file has octets up to here */
 	uint64_t highest_id;
 	uint64_t
 	    dropped; /* segments up to this generation, or they are to be */
@@ -106,8 +115,28 @@ cut(struct journal *journal, uint64_t end)
 	const struct disk *disk = journal->disk;
 	int fd = shelf_newest(&journal->shelf)->fd;
 
+	journal->laid = end;
 	return disk->truncate(disk->ctx, fd, end) == 0 &&
 	    disk->truncate(disk->ctx, fd, end + UNIT_HEADER_LEN) == 0;
+}
+
+static uint64_t
+lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the newest segment's file has of its life before, if it had one. */
+static uint64_t
+laid_before(const struct journal *journal)
+{
+	const struct segment_file *newest = shelf_newest(&journal->shelf);
+	uint64_t size;
+
+	if (!newest->header.is_recycled ||
+	    journal->disk->size(journal->disk->ctx, newest->fd, &size) != 0)
+		return 0;
+	return size;
 }
 
 static bool
@@ -119,6 +148,7 @@ begin(struct journal *journal, struct error *error)
 		journal->highest_id, error))
 		return false;
 	journal->end = SEGMENT_HEADER_LEN;
+	journal->laid = laid_before(journal);
 	return true;
 }
 
@@ -517,6 +547,38 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 	return group->next == group->first || flush(group, error);
 }
 
+static bool
+is_worth_laying_ahead(const struct group *group)
+{
+	const struct journal *journal = group->journal;
+
+	return group->written > journal->laid &&
+	    group->written - journal->end <= SMALL_GROUP &&
+	    journal->free_bytes >= journal->free_floor + LAID_LEN;
+}
+
+/* As far as the segment goes.  Speed alone hangs on it: a failure is none. */
+static void
+lay_ahead(struct group *group)
+{
+	static const char ZEROS[LAID_PIECE];
+	struct journal *journal = group->journal;
+	uint64_t end = group->written;
+	struct error ignored;
+
+	if (is_worth_laying_ahead(group))
+		end = lesser(end + LAID_LEN, journal->segment_size);
+	if (journal->laid < group->written)
+		journal->laid = group->written;
+	while (journal->laid < end) {
+		size_t len = lesser(end - journal->laid, sizeof(ZEROS));
+		if (!disk_write_at(journal->disk, group->segment->fd, ZEROS,
+			len, journal->laid, &ignored))
+			return;
+		journal->laid += len;
+	}
+}
+
 /* No file may be as long as that (RLIMIT_FSIZE, or the file system's own
  * limit): the next ones stay well below. */
 static void
@@ -592,6 +654,8 @@ commit_group(struct journal *journal, struct unit *const *units, size_t count,
 	bool is_written = write_group(&group, units, count, error);
 	if (is_written && group.next == group.first)
 		return true; /* each has failed on its own */
+	if (is_written)
+		lay_ahead(&group);
 	if (is_written &&
 	    (SEED(NO_FDATASYNC) ||
 		disk_sync(journal->disk, group.segment->fd, error))) {

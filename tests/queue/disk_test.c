@@ -53,12 +53,12 @@ on_fact(const struct journal_fact *fact, void *ctx)
 }
 
 static struct journal *
-open_journal(const char *path, struct found *found)
+open_journal_of(const char *path, uint64_t segment_size, struct found *found)
 {
 	struct journal_options options = {
 	    .disk = disk_real(),
 	    .path = path,
-	    .segment_size = 16384,
+	    .segment_size = segment_size,
 	    .reserve = 65536,
 	};
 	struct journal *journal = NULL;
@@ -70,6 +70,12 @@ open_journal(const char *path, struct found *found)
 	    journal_open(&options, on_fact, found, &journal, &report, &error),
 	    "%s", error_text(&error));
 	return journal;
+}
+
+static struct journal *
+open_journal(const char *path, struct found *found)
+{
+	return open_journal_of(path, 16384, found);
 }
 
 static void
@@ -124,6 +130,45 @@ Test(disk, keeps_mail)
 	journal = open_journal(path, &found);
 	cr_expect_lt(found.messages, 400);
 	cr_expect_gt(found.messages, 300);
+	cr_expect_eq(found.problems, 0);
+	journal_free(journal);
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static uint64_t
+newest_size(const struct journal *journal)
+{
+	uint64_t size;
+
+	cr_assert_eq(
+	    disk_real()->size(NULL, journal_current(journal).fd, &size), 0);
+	return size;
+}
+
+/* Zeros are laid ahead in many pieces, and overwritten, and laid again. */
+Test(disk, keeps_mail_where_zeros_are_laid_ahead)
+{
+	char path[256], content[4096];
+	struct found found;
+	uint64_t size = 0;
+	unsigned growths = 0;
+
+	memset(content, 'x', sizeof(content) - 1);
+	content[sizeof(content) - 1] = '\0';
+	make_path(path, sizeof(path));
+	struct journal *journal =
+	    open_journal_of(path, (uint64_t)1024 * 1024, &found);
+	for (uint64_t id = 1; id <= 200; id++) {
+		commit(journal, id, content);
+		if (newest_size(journal) != size)
+			growths++;
+		size = newest_size(journal);
+	}
+	cr_expect_eq(growths, 4, "%u", growths);
+	cr_expect_leq(size, (uint64_t)1024 * 1024);
+	journal_free(journal);
+	journal = open_journal(path, &found);
+	cr_expect_eq(found.messages, 200);
 	cr_expect_eq(found.problems, 0);
 	journal_free(journal);
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);

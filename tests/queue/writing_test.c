@@ -145,6 +145,72 @@ Test(writing, begins_no_end_of_segments)
 	world_clear(&world);
 }
 
+/* ---- what is laid ahead ---- */
+
+static size_t
+size_of(struct world *world, const char *path)
+{
+	return fake_disk_get(world->fake, path).len;
+}
+
+Test(writing, lays_zeros_ahead_to_the_segments_end)
+{
+	struct world world;
+	struct error error;
+
+	scene_start(&world, "a1");
+	cr_expect_eq(size_of(&world, SCENE_FIRST), WORLD_SEGMENT_SIZE);
+	fake_disk_plan(world.fake, SIZE_MAX, FAKE_CRASH, 0);
+	cr_expect(commit(&world, true, &error));
+	/* free_space, write, sync: there is nothing to lay */
+	cr_expect_eq(fake_disk_calls(world.fake), 3);
+	world_stop(&world);
+	cr_assert(world_start(&world));
+	cr_expect_lt(size_of(&world, SCENE_FIRST), WORLD_SEGMENT_SIZE);
+	cr_expect_eq(world.report.torn_bytes, 0);
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(size_of(&world, SCENE_FIRST), WORLD_SEGMENT_SIZE);
+	world_clear(&world);
+}
+
+Test(writing, lays_nothing_where_room_is_short)
+{
+	struct world world;
+	struct error error;
+
+	scene_start(&world, "");
+	fake_disk_set_capacity(world.fake, (size_t)128 * 1024);
+	cr_expect(commit(&world, true, &error), "%s", error_text(&error));
+	cr_expect_eq(size_of(&world, SCENE_FIRST),
+	    journal_current_bytes(world.journal) + UNIT_HEADER_LEN);
+	world_clear(&world);
+}
+
+/* Nor does it cost a group anything where they cannot be. */
+Test(writing, does_without_zeros_ahead)
+{
+	static const int numbers[] = {EIO, ENOSPC, EFBIG};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct world world;
+		struct error error;
+
+		scene_start(&world, "");
+		/* free_space, write, and the zeros */
+		fake_disk_plan(world.fake, 2, FAKE_ERROR, numbers[i]);
+		cr_expect(
+		    commit(&world, true, &error), "%s", error_text(&error));
+		cr_expect(
+		    commit(&world, true, &error), "%s", error_text(&error));
+		cr_expect_eq(journal_current(world.journal).number, 1);
+		cr_expect_eq(size_of(&world, SCENE_FIRST), WORLD_SEGMENT_SIZE);
+		scene_restart(&world);
+		cr_expect_eq(world_size(&world), 2);
+		cr_expect_eq(world.problems, 0, "%s", world.problem);
+		world_clear(&world);
+	}
+}
+
 /* ---- the next segment's file ---- */
 
 struct row {
