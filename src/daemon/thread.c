@@ -1,6 +1,21 @@
 #include "daemon/thread.h"
 
+#include <sched.h>
 #include <signal.h>
+
+/*
+ * Woken by a disk or a peer, a thread does not take the processor from the hub
+ * or from a program that is handing in mail: more of it arrives until its turn
+ * comes, and one commit group takes it all.  Advice, which a system call filter
+ * may refuse.
+ */
+static void
+be_patient(pthread_t thread)
+{
+	const struct sched_param none = {0};
+
+	(void)pthread_setschedparam(thread, SCHED_BATCH, &none);
+}
 
 int
 thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx)
@@ -12,5 +27,7 @@ thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* nor this */
 	int failure = pthread_create(thread, NULL, fn, ctx);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* nor this */
+	if (failure == 0)
+		be_patient(*thread);
 	return failure;
 }

@@ -1,4 +1,5 @@
-/* Threads of the daemon, which leave all signals to the main thread. */
+/* Threads of the daemon, which leave all signals to the main thread, and the
+ * processor to whoever is using it (SCHED_BATCH). */
 #pragma once
 
 #include <pthread.h>
