@@ -7,7 +7,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define PIECE_SIZE ((size_t)64 * 1024)
+/* On the stack, whose pages all come at once: most letters are short. */
+#define PIECE_SIZE ((size_t)8 * 1024)
 #define DRAIN_MAX  (30 * CLOCK_SECOND)
 
 /* As read(), but waits where fd is non-blocking: nodemailer's pipes are. */
