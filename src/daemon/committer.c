@@ -164,14 +164,6 @@ do_rest(struct committer *committer, struct commit *commit)
 	commit->free_bytes = journal_free_bytes(committer->journal);
 }
 
-/* Content has been written: its memory is not needed any more. */
-static void
-free_content(struct commit *commit)
-{
-	if (commit->kind == COMMIT_ACCEPT && commit->unit.is_committed)
-		buffer_clear(&commit->message->body.memory);
-}
-
 /* One group: at most GROUP_MAX letters of the list; the rest is returned. */
 static struct letter *
 commit_group(struct committer *committer, struct letter *letters)
@@ -190,10 +182,8 @@ commit_group(struct committer *committer, struct letter *letters)
 	*end = NULL;
 	commit_units(committer, units, unit_count);
 	for (struct letter *letter = letters; letter != NULL;
-	     letter = letter->next) {
+	     letter = letter->next)
 		do_rest(committer, commit_of(letter));
-		free_content(commit_of(letter));
-	}
 	mailbox_post_list(committer->answers, letters);
 	return rest;
 }
