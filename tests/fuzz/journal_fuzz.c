@@ -85,7 +85,7 @@ start(struct visit *visit, struct fake_disk *fake)
 	struct journal_options options = {
 	    .disk = fake_disk_face(fake),
 	    .path = "queue",
-	    .segment_size = 65536,
+	    .segment_size = 16384,
 	};
 	struct journal_report report;
 	struct error error;
