@@ -297,7 +297,7 @@ turn(struct smtp *session)
 		session, SMTP_PHASE_CONTENT, CONTENT_MAX_MS),
 	    .errors_max = ERRORS_MAX,
 	};
-	smtp_link_serve(session, smtp_call_end);
+	smtp_step_serve(session, smtp_call_end);
 	smtp_server_init(&atrn->server, &atrn->options,
 	    conn_input(session->conn), conn_output(session->conn),
 	    smtp_link_now(session));
@@ -330,7 +330,7 @@ say_atrn(struct smtp *session, int err)
 	smtp_order_verb(session, &line, "atrn");
 	if (session->mechanism[0] != '\0')
 		buffer_printf(&line, " %s", session->mechanism);
-	smtp_link_command(
+	smtp_step_command(
 	    session, buffer_bytes(&line), SMTP_PHASE_COMMAND, false, atrn_said);
 	buffer_clear(&line);
 }
@@ -390,7 +390,7 @@ smtp_atrn_answer(struct smtp *s, int code)
 		return SMTP_E_INVAL;
 	s->atrn->is_waiting = false;
 	answer_end(s, code);
-	smtp_link_pump(s);
+	smtp_step_pump(s);
 	if (s->conn != NULL)
 		conn_read_on(s->conn);
 	return SMTP_OK;

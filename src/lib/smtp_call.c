@@ -124,7 +124,7 @@ smtp_call_drop(struct smtp *session)
 int
 smtp_call_go(struct smtp *session)
 {
-	smtp_link_pump(session);
+	smtp_step_pump(session);
 	return SMTP_OK;
 }
 

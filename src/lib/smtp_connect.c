@@ -55,7 +55,7 @@ fail(struct smtp *session, int err, enum smtp_stage stage, const char *why)
 	session->is_step_over = true;
 	session->step_err = smtp_last_fail(session, err, stage, why);
 	smtp_link_close(session);
-	smtp_link_pump(session);
+	smtp_step_pump(session);
 }
 
 static void
@@ -75,7 +75,7 @@ static void
 greet(struct smtp *session)
 {
 	smtp_link_talk(session);
-	smtp_link_phase(session, SMTP_PHASE_GREETING, greeted);
+	smtp_step_phase(session, SMTP_PHASE_GREETING, greeted);
 }
 
 static void
@@ -324,7 +324,7 @@ begin_session(struct smtp *session)
 static void
 await_greeting(struct smtp *session)
 {
-	smtp_link_nothing(session, SMTP_OK, greeted);
+	smtp_step_nothing(session, SMTP_OK, greeted);
 	session->is_step_over = false;
 }
 

@@ -59,7 +59,7 @@ begin_hello(struct smtp *session, const char *name, enum smtp_phase phase,
 	session->options.hello = smtp_session_hello(session);
 	if (phase == SMTP_PHASE_EHLO)
 		smtp_session_forget_server(session);
-	smtp_link_phase(session, phase, then);
+	smtp_step_phase(session, phase, then);
 	return smtp_call_go(session);
 }
 
@@ -92,7 +92,7 @@ smtp_helo(struct smtp *s, const char *name)
 static void
 go_on(struct smtp *session, int err)
 {
-	smtp_link_nothing(session, err, session->after);
+	smtp_step_nothing(session, err, session->after);
 }
 
 static void
@@ -100,7 +100,7 @@ say_ehlo(struct smtp *session, smtp_step_fn *then)
 {
 	smtp_session_forget_server(session);
 	session->options.hello = smtp_session_hello(session);
-	smtp_link_phase(session, SMTP_PHASE_EHLO, then);
+	smtp_step_phase(session, SMTP_PHASE_EHLO, then);
 }
 
 /* The second EHLO, within TLS: there is no falling back. */
@@ -136,7 +136,7 @@ secure(struct smtp *session)
 	smtp_session_set(&session->tls_name_now, session->settings.tls_name);
 	if (smtp_connect_tls_context(
 		session, session->settings.ssl_ctx, must, &error))
-		smtp_link_phase(session, SMTP_PHASE_STARTTLS, secured);
+		smtp_step_phase(session, SMTP_PHASE_STARTTLS, secured);
 	else
 		go_on(session,
 		    smtp_last_fail(session, SMTP_E_TLS, SMTP_S_STARTTLS,
@@ -185,7 +185,7 @@ ehlo_tried(struct smtp *session, int err)
 	else if (session->client == NULL || session->settings.lmtp)
 		go_on(session, smtp_last_refused(session, SMTP_E_HELO));
 	else
-		smtp_link_phase(session, SMTP_PHASE_HELO, helo_tried);
+		smtp_step_phase(session, SMTP_PHASE_HELO, helo_tried);
 }
 
 void
@@ -235,7 +235,7 @@ start(struct smtp *session, int err)
 		    smtp_last_fail(session, SMTP_E_NOTSUPP, SMTP_S_STARTTLS,
 			"the server does not offer STARTTLS"));
 	else
-		smtp_link_phase(session, SMTP_PHASE_STARTTLS, started);
+		smtp_step_phase(session, SMTP_PHASE_STARTTLS, started);
 }
 
 /* EHLO where none was said; TLS is what was asked for, whatever the settings.
@@ -269,7 +269,7 @@ smtp_starttls_async(struct smtp *s, struct ssl_ctx_st *ctx, const char *name,
 		settings->tls != SMTP_TLS_MAY, &error))
 		return smtp_call_refuse(s, SMTP_E_TLS, error_text(&error));
 	if (s->is_esmtp || s->helo_text != NULL)
-		smtp_link_nothing(s, SMTP_OK, start);
+		smtp_step_nothing(s, SMTP_OK, start);
 	else
 		say_ehlo(s, greet_plainly);
 	return smtp_call_go(s);

@@ -52,7 +52,7 @@ log_in(struct smtp *session, int err)
 	session->options.password = session->password;
 	session->options.mechanisms = session->mechanism;
 	session->options.no_initial_response = !session->auth_initial;
-	smtp_link_phase(session, SMTP_PHASE_AUTH, logged_in);
+	smtp_step_phase(session, SMTP_PHASE_AUTH, logged_in);
 }
 
 int
@@ -155,7 +155,7 @@ static void auth_said(struct smtp *session, int err);
 static void
 say_secret(struct smtp *session, struct buffer *line)
 {
-	smtp_link_command(
+	smtp_step_command(
 	    session, buffer_bytes(line), SMTP_PHASE_AUTH, true, auth_said);
 	buffer_clear_secret(line);
 }

@@ -109,7 +109,7 @@ smtp_send_async(
 	if (!smtp_call_begin_connected(s, cb, arg, &err))
 		return err;
 	s->raw = bytes_make(b, n);
-	smtp_link_write(s, written);
+	smtp_step_write(s, written);
 	return smtp_call_go(s);
 }
 
@@ -141,7 +141,7 @@ smtp_putcmd_async(struct smtp *s, const char *cmd, const char *args,
 	s->user = buffer_to_text(&line); /* until it is written */
 	s->raw = bytes_of(s->user);
 	buffer_clear(&line);
-	smtp_link_write(s, written);
+	smtp_step_write(s, written);
 	return smtp_call_go(s);
 }
 
@@ -158,7 +158,7 @@ smtp_getreply_async(struct smtp *s, smtp_done_fn cb, void *arg)
 
 	if (!smtp_call_begin_connected(s, cb, arg, &err))
 		return err;
-	smtp_link_reply(s, smtp_call_end);
+	smtp_step_reply(s, smtp_call_end);
 	return smtp_call_go(s);
 }
 
@@ -181,7 +181,7 @@ say(struct smtp *session, struct buffer *line, enum smtp_phase phase,
 		err = smtp_last_fail(session, SMTP_E_INVAL, session->stage,
 		    "the line is too long");
 	if (err == SMTP_OK)
-		smtp_link_command(
+		smtp_step_command(
 		    session, buffer_bytes(line), phase, false, then);
 	buffer_clear(line);
 	if (err == SMTP_OK)
@@ -257,7 +257,7 @@ smtp_rset_async(struct smtp *s, smtp_done_fn cb, void *arg)
 		return err;
 	s->is_utf8 = false;
 	s->accepted = 0;
-	smtp_link_phase(s, SMTP_PHASE_RSET, smtp_call_end);
+	smtp_step_phase(s, SMTP_PHASE_RSET, smtp_call_end);
 	return smtp_call_go(s);
 }
 
@@ -427,7 +427,7 @@ data_said(struct smtp *session, int err)
 	session->finals = 0;
 	session->finals_due = replies;
 	session->accepted = 0;
-	smtp_link_content(session, replies, smtp_call_end);
+	smtp_step_content(session, replies, smtp_call_end);
 }
 
 int
@@ -471,7 +471,7 @@ smtp_quit_async(struct smtp *s, smtp_done_fn cb, void *arg)
 
 	if (!smtp_call_begin_connected(s, cb, arg, &err))
 		return err;
-	smtp_link_quit(s, quit_said);
+	smtp_step_quit(s, quit_said);
 	return smtp_call_go(s);
 }
 

@@ -162,7 +162,7 @@ new_on(struct loop *loop, bool is_foreign, const struct smtp_options *options)
 	smtp_content_init(&session->content);
 	smtp_last_clear(session);
 	smtp_connect_init(session);
-	smtp_link_init(session);
+	smtp_step_init(session);
 	if (take_options(session, options))
 		return session;
 	smtp_free(session);

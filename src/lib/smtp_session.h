@@ -4,7 +4,9 @@
  *
  *   smtp_session.c   life, settings, what the server said
  *   smtp_call.c      one call: its beginning, its steps, its end
- *   smtp_link.c      the connection and the client core on it
+ *   smtp_step.c      the steps, and the pump that takes them
+ *   smtp_hear.c      what the client core has to say to one
+ *   smtp_link.c      the connection under the core, and its events
  *   smtp_connect.c   from a host to a connection with a greeting
  *   smtp_last.c      what came of it, in the words of the interface
  *   smtp_greet.c     EHLO, HELO, STARTTLS
@@ -21,7 +23,7 @@
  *
  * A call is a row of steps.  Each is begun by an order to the core (or by
  * connecting), and when it is over its smtp_step_fn begins the next one, or
- * ends the call.  A step runs within smtp_link_pump(), whoever called it.
+ * ends the call.  A step runs within smtp_step_pump(), whoever called it.
  */
 #pragma once
 
@@ -246,30 +248,43 @@ int smtp_call_go(struct smtp *session);
 /* The blocking face: begun is what the twin returned. */
 int smtp_call_wait(struct smtp *session, int begun);
 
-/* ---- smtp_link.c ---- */
+/* ---- smtp_step.c ---- */
 
 /* The steps.  Each calls then once, never at once. */
-void smtp_link_phase(
+void smtp_step_phase(
     struct smtp *session, enum smtp_phase phase, smtp_step_fn *then);
 /* line is without its end; phase tells how long to wait. */
-void smtp_link_command(struct smtp *session, struct bytes line,
+void smtp_step_command(struct smtp *session, struct bytes line,
     enum smtp_phase phase, bool secret, smtp_step_fn *then);
-void smtp_link_reply(struct smtp *session, smtp_step_fn *then);
-void smtp_link_content(
+void smtp_step_reply(struct smtp *session, smtp_step_fn *then);
+void smtp_step_content(
     struct smtp *session, unsigned replies, smtp_step_fn *then);
-void smtp_link_message(
+void smtp_step_message(
     struct smtp *session, smtp_hear_fn *hear, smtp_step_fn *then);
-void smtp_link_quit(struct smtp *session, smtp_step_fn *then);
+void smtp_step_quit(struct smtp *session, smtp_step_fn *then);
 /* session->raw, as it is. */
-void smtp_link_write(struct smtp *session, smtp_step_fn *then);
+void smtp_step_write(struct smtp *session, smtp_step_fn *then);
 /* The core goes, smtp_atrn.c takes its place. */
-void smtp_link_serve(struct smtp *session, smtp_step_fn *then);
+void smtp_step_serve(struct smtp *session, smtp_step_fn *then);
 /* Nothing to wait for: then is called in the pump. */
-void smtp_link_nothing(struct smtp *session, int err, smtp_step_fn *then);
+void smtp_step_nothing(struct smtp *session, int err, smtp_step_fn *then);
 
-void smtp_link_init(struct smtp *session);
+void smtp_step_init(struct smtp *session);
 /* Read, write, and take the steps that are over. */
-void smtp_link_pump(struct smtp *session);
+void smtp_step_pump(struct smtp *session);
+
+/* ---- smtp_hear.c ---- */
+
+/* Take what the core says of the step under way, which may be over by it. */
+void smtp_hear_event(
+    struct smtp *session, const struct smtp_client_event *event);
+
+/* ---- smtp_link.c ---- */
+
+int64_t smtp_link_now(const struct smtp *session); /* monotonic ms */
+/* Set the connection's deadline to wait_ms from now, or to that of the
+ * session. */
+void smtp_link_wait(struct smtp *session, int64_t wait_ms);
 /* A core on a connection that is there; and the greeting. */
 void smtp_link_talk(struct smtp *session);
 /* Handshake; *out_error says why it cannot be. */
@@ -278,11 +293,12 @@ bool smtp_link_start_tls(struct smtp *session, struct error *out_error);
 bool smtp_link_is_verified(const struct smtp *session);
 /* Close silently. */
 void smtp_link_close(struct smtp *session);
+/* A failure of ours, in phase: of the handshake, of the content, of time.  The
+ * core, which is there, ends its session for it; why is copied, and err is what
+ * the step then ends with. */
+void smtp_link_fail(
+    struct smtp *session, int err, enum smtp_phase phase, const char *why);
 conn_fn smtp_link_hear;
-int64_t smtp_link_now(const struct smtp *session);
-/* Set the connection's deadline to wait_ms from now, or to that of the
- * session. */
-void smtp_link_wait(struct smtp *session, int64_t wait_ms);
 
 /* ---- smtp_connect.c ---- */
 

@@ -185,7 +185,7 @@ give_up(struct smtp *session, int err)
 	}
 	session->mail.err = err;
 	session->keeps_last = true;
-	smtp_link_phase(session, SMTP_PHASE_RSET, reset);
+	smtp_step_phase(session, SMTP_PHASE_RSET, reset);
 }
 
 /* err: of the last transaction.  Unless the connection is lost, one who has the
@@ -255,7 +255,7 @@ begin_transaction(struct smtp *session)
 	mail->may_go_on = false;
 	session->accepted = 0;
 	session->options.raw_lines = mail->raw;
-	smtp_link_message(session, hear, sent);
+	smtp_step_message(session, hear, sent);
 }
 
 static bool
