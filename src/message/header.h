@@ -1,5 +1,6 @@
 /*
- * Header fields (RFC 5322 2.2): walk, find, fold, and the addresses in them.
+ * Header fields (RFC 5322 2.2): walk, find, fold (header.c), and the addresses
+ * in them (header_address.c).
  *
  * Nothing is rewritten unless asked: a walk gives views of the content.  A line
  * that is no field and no continuation ends the header (the body begins there).
