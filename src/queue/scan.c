@@ -29,6 +29,14 @@ struct window {
 /* Stands for what cannot be read: it is no unit, and no clean end. */
 #define UNREAD 0xff
 
+/* What was read before may be read again: the last one counts. */
+static void
+note_unread(struct window *window, uint64_t end)
+{
+	if (end > window->unread_end)
+		window->unread_end = end;
+}
+
 /* Around bad sectors. */
 static bool
 fill_in_pieces(
@@ -44,7 +52,7 @@ fill_in_pieces(
 			if (error->number != EIO)
 				return false;
 			memset(piece, SEED(UNREAD_IS_EMPTY) ? 0 : UNREAD, len);
-			window->unread_end = offset + done + len;
+			note_unread(window, offset + done + len);
 		}
 		window->len = done + got;
 		if (got < len)

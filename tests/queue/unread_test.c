@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST "queue/0000000000000001.log"
+#define FIRST      "queue/0000000000000001.log"
+#define LONG_GROUP 3000
 
 static void
 start(struct world *world, const char *script)
@@ -110,6 +111,51 @@ Test(unread, is_damage_to_who_looks)
 		fsck_free(fsck);
 		world_clear(&world);
 	}
+}
+
+/* One group of so many messages, of which the world knows nothing. */
+static void
+commit_many(struct world *world, size_t count)
+{
+	struct message *messages[LONG_GROUP];
+	struct unit *units[LONG_GROUP];
+
+	cr_assert_leq(count, LONG_GROUP);
+	for (size_t i = 0; i < count; i++) {
+		messages[i] = message_new();
+		messages[i]->id = ledger_new_id(world->ledger, 1);
+		units[i] = memory_new(sizeof(*units[i]));
+		unit_init(units[i]);
+		unit_add(units[i], record_message(messages[i]));
+		units[i]->is_intake = true;
+	}
+	cr_assert(journal_commit(world->journal, units, count, &world->error));
+	for (size_t i = 0; i < count; i++) {
+		cr_assert(units[i]->is_committed);
+		message_free(messages[i]);
+		free(units[i]);
+	}
+}
+
+/* Longer than what is read at a time: they are all there again. */
+Test(unread, leaves_a_long_end_its_numbers)
+{
+	struct world world;
+
+	start(&world, "");
+	commit_many(&world, LONG_GROUP);
+	struct bytes file = fake_disk_get(world.fake, FIRST);
+	fake_disk_spoil(world.fake, FIRST, SEGMENT_HEADER_LEN,
+	    file.len - SEGMENT_HEADER_LEN);
+	restart(&world);
+	cr_expect_eq(world.problems, 1, "%s", world.problem);
+	cr_expect_eq(world_size(&world), 0);
+	cr_assert(world_run(&world, "a1"), "%s", error_text(&world.error));
+	fake_disk_spoil(world.fake, FIRST, 0, 0);
+	restart(&world);
+	cr_expect_eq(
+	    world_size(&world), LONG_GROUP + 1, "%zu", world_size(&world));
+	world_clear(&world);
 }
 
 /* A recycled file has an earlier life behind its end, which nobody needs. */
