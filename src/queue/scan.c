@@ -291,6 +291,40 @@ is_zero(struct scanner *scanner, uint64_t offset, uint64_t len, bool *out,
 	return true;
 }
 
+static size_t
+len_without_zeros(struct bytes data)
+{
+	size_t len = data.len;
+
+	while (len > 0 && data.data[len - 1] == 0)
+		len--;
+	return len;
+}
+
+/* Zeros at its end, which were laid ahead, are no part of what is torn. */
+static bool
+leave_zeros_out(
+    struct scanner *scanner, struct scan_event *tail, struct error *error)
+{
+	uint64_t end = tail->offset + tail->len;
+	uint64_t at = tail->offset;
+	struct bytes data;
+
+	while (at < end) {
+		size_t left =
+		    end - at < WINDOW_LEN ? (size_t)(end - at) : WINDOW_LEN;
+		if (!look(&scanner->window, at, left, &data, error))
+			return false;
+		if (data.len == 0)
+			break;
+		size_t used = len_without_zeros(data);
+		if (used > 0)
+			tail->len = at + used - tail->offset;
+		at += data.len;
+	}
+	return true;
+}
+
 /*
  * Behind the last unit of the last segment.  A group that was written whole has
  * zeros behind it; where they are missing, or something else follows, it is
@@ -312,7 +346,8 @@ report_tail(struct scanner *scanner, struct error *error)
 		is_recycled ? UNIT_HEADER_LEN : rest, &is_clean, error))
 		return false;
 	if (!is_clean || rest < UNIT_HEADER_LEN)
-		return scanner->event_fn(&event, scanner->ctx, error);
+		return leave_zeros_out(scanner, &event, error) &&
+		    scanner->event_fn(&event, scanner->ctx, error);
 	/* No group was written over these zeros: nothing is missed behind
 	 * them. */
 	if (scanner->window.unread_end > scanner->offset)

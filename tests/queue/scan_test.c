@@ -307,6 +307,55 @@ Test(scan, ignores_an_earlier_life)
 	buffer_clear(&before.data);
 }
 
+static bool
+keep_event(const struct scan_event *event, void *ctx, struct error *error)
+{
+	(void)error;
+	*(struct scan_event *)ctx = *event;
+	return true;
+}
+
+/* The last event of what is left of image. */
+static struct scan_event
+last_event(struct image *image)
+{
+	struct fake_disk *fake = fake_disk_new();
+	struct scan_event event = {.kind = SCAN_UNIT};
+	struct scan_end end;
+	struct error error;
+
+	fake_disk_put(fake, "segment", buffer_bytes(&image->data));
+	struct scan scan = {
+	    .disk = fake_disk_face(fake),
+	    .fd = fake_disk_open(fake, "segment"),
+	    .header = HEADER,
+	    .checks_content = true,
+	};
+	cr_assert(scan_segment(&scan, keep_event, &event, &end, &error), "%s",
+	    error_text(&error));
+	fake_disk_free(fake);
+	return event;
+}
+
+/* A torn group is no longer than it was, whatever was laid ahead of it. */
+Test(scan, leaves_out_zeros_behind_a_torn_end)
+{
+	static const size_t LAID[] = {0, 100, 300000};
+
+	for (size_t i = 0; i < sizeof(LAID) / sizeof(LAID[0]); i++) {
+		struct image image;
+		make_image(&image, &HEADER);
+		size_t end = image.at[UNIT_COUNT];
+		change_image(&image, ADD, 0, 200, 0);
+		change_image(&image, ADD_ZEROS, 0, LAID[i], 0);
+		struct scan_event event = last_event(&image);
+		cr_expect_eq(event.kind, SCAN_TAIL);
+		cr_expect_eq(event.offset, end);
+		cr_expect_eq(event.len, UNIT_HEADER_LEN + 200);
+		buffer_clear(&image.data);
+	}
+}
+
 /* The same salt, but not this generation. */
 Test(scan, asks_for_the_generation)
 {
