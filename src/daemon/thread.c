@@ -7,14 +7,16 @@
  * Woken by a disk or a peer, a thread does not take the processor from the hub
  * or from a program that is handing in mail: more of it arrives until its turn
  * comes, and one commit group takes it all.  Advice, which a system call filter
- * may refuse.
+ * may refuse; where whoever started the daemon chose another policy, theirs
+ * stands.
  */
 static void
 be_patient(pthread_t thread)
 {
 	const struct sched_param none = {0};
 
-	(void)pthread_setschedparam(thread, SCHED_BATCH, &none);
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)pthread_setschedparam(thread, SCHED_BATCH, &none);
 }
 
 int

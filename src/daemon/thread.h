@@ -1,5 +1,6 @@
 /* Threads of the daemon, which leave all signals to the main thread, and the
- * processor to whoever is using it (SCHED_BATCH). */
+ * processor to whoever is using it (SCHED_BATCH, where all else is as usual).
+ */
 #pragma once
 
 #include <pthread.h>

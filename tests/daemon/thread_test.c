@@ -24,7 +24,8 @@ look(void *ctx)
 	return NULL;
 }
 
-Test(thread, leaves_signals_and_the_processor_to_others)
+static struct seen
+see(void)
 {
 	struct seen seen = {.policy = -1, .blocked = -1};
 	pthread_t thread;
@@ -34,7 +35,23 @@ Test(thread, leaves_signals_and_the_processor_to_others)
 	(void)pthread_barrier_wait(&seen.is_started);
 	cr_assert_eq(pthread_join(thread, NULL), 0);
 	cr_expect_eq(pthread_barrier_destroy(&seen.is_started), 0);
+	return seen;
+}
+
+Test(thread, leaves_signals_and_the_processor_to_others)
+{
+	struct seen seen = see();
+
 	cr_expect_eq(seen.policy, SCHED_BATCH);
 	cr_expect_eq(seen.blocked, 1);
 	cr_expect_eq(sched_getscheduler(0), SCHED_OTHER);
+}
+
+/* As by CPUSchedulingPolicy=idle. */
+Test(thread, leaves_a_policy_that_was_chosen)
+{
+	const struct sched_param none = {0};
+
+	cr_assert_eq(sched_setscheduler(0, SCHED_IDLE, &none), 0);
+	cr_expect_eq(see().policy, SCHED_IDLE);
 }
