@@ -52,6 +52,8 @@ struct commit {
 	int64_t again_at; /* monotonic: when to send a REFUSED one again */
 	/* ACCEPT: octets of content in memory.  MOVE: octets on their way. */
 	uint64_t pressure;
+	bool is_refused; /* ACCEPT: its content could not be written out; the
+			    unit's error says why */
 
 	/* The committer's answer, besides the unit's. */
 	bool done;

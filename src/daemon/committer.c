@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/large_writer.h"
 #include "daemon/thread.h"
 
 #include <errno.h>
@@ -34,9 +35,10 @@
 struct committer {
 	struct journal *journal;
 	struct mailbox *inbox;
-	struct mailbox *answers; /* borrowed */
-	struct letter *failed;   /* borrowed; posted once */
-	struct letter stop;      /* posted to inbox at the end */
+	struct large_writer *large_writer; /* posts to inbox, too */
+	struct mailbox *answers;           /* borrowed */
+	struct letter *failed;             /* borrowed; posted once */
+	struct letter stop;                /* posted to inbox at the end */
 	pthread_t thread;
 	bool has_ended;
 	bool broken; /* nothing can be committed any more */
@@ -140,6 +142,8 @@ static bool
 prepare(struct committer *committer, struct commit *commit)
 {
 	commit->done = true;
+	if (commit->is_refused)
+		return false;
 	if (commit->kind != COMMIT_QUARANTINE)
 		return has_unit(commit);
 	commit->done = journal_quarantine(
@@ -261,6 +265,21 @@ committer_main(void *ctx)
 
 /* ---- the hub's side ---- */
 
+static bool
+start(struct committer *committer, struct error *error)
+{
+	if (!large_writer_new(committer->journal, committer->inbox,
+		&committer->large_writer, error))
+		return false;
+	int failure =
+	    thread_start(&committer->thread, committer_main, committer);
+	if (failure == 0)
+		return true;
+	large_writer_free(committer->large_writer);
+	errno = failure;
+	return error_system(error, "start the committer thread");
+}
+
 bool
 committer_new(struct journal *journal, struct mailbox *answers,
     struct letter *failed, struct committer **out_committer,
@@ -272,22 +291,29 @@ committer_new(struct journal *journal, struct mailbox *answers,
 	committer->answers = answers;
 	committer->failed = failed;
 	committer->inbox = mailbox_new_blocking();
-	int failure =
-	    thread_start(&committer->thread, committer_main, committer);
-	if (failure != 0) {
+	if (!start(committer, error)) {
 		mailbox_free(committer->inbox);
 		free(committer);
-		errno = failure;
-		return error_system(error, "start the committer thread");
+		return false;
 	}
 	*out_committer = committer;
 	return true;
 }
 
+static bool
+is_large(const struct commit *commit)
+{
+	return commit->kind == COMMIT_ACCEPT &&
+	    commit->message->body.name[0] != '\0';
+}
+
 void
 committer_post(struct committer *committer, struct commit *commit)
 {
-	mailbox_post(committer->inbox, &commit->letter);
+	if (is_large(commit))
+		large_writer_post(committer->large_writer, commit);
+	else
+		mailbox_post(committer->inbox, &commit->letter);
 }
 
 void
@@ -295,6 +321,7 @@ committer_end(struct committer *committer)
 {
 	if (committer->has_ended)
 		return;
+	large_writer_free(committer->large_writer);
 	mailbox_post(committer->inbox, &committer->stop);
 	(void)pthread_join(committer->thread, NULL); /* our own, joined once */
 	committer->has_ended = true;

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WRITE_BACK_LEN ((uint64_t)1024 * 1024)
-
 void
 body_init(struct body *body)
 {
@@ -105,15 +103,6 @@ move_to_file(struct body_writer *writer, struct error *error)
 	return true;
 }
 
-/* A hint, each time that so much more has come: what is under way already does
- * not hold up those whose mail is synced after this. */
-static void
-send_to_disk(const struct body *body, uint64_t added)
-{
-	if (body->len / WRITE_BACK_LEN != (body->len + added) / WRITE_BACK_LEN)
-		(void)sync_file_range(body->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
 bool
 body_writer_append(
     struct body_writer *writer, struct bytes content, struct error *error)
@@ -131,7 +120,6 @@ body_writer_append(
 		return false;
 	if (!file_write_at(body->fd, content, body->len, error))
 		return error_context(error, "%s", body->name);
-	send_to_disk(body, content.len);
 	body->len += content.len;
 	return true;
 }

@@ -58,6 +58,15 @@ real_sync_directory(void *ctx, int fd)
 }
 
 static int
+real_write_out(void *ctx, int fd)
+{
+	(void)ctx;
+	return sync_file_range(fd, 0, 0,
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+static int
 real_truncate(void *ctx, int fd, uint64_t size)
 {
 	(void)ctx;
@@ -224,6 +233,7 @@ static const struct disk REAL = {
     .write = real_write,
     .sync = real_sync,
     .sync_directory = real_sync_directory,
+    .write_out = real_write_out,
     .truncate = real_truncate,
     .allocate = real_allocate,
     .overwrite_in_place = real_overwrite_in_place,

@@ -43,6 +43,9 @@ struct disk {
 	    void *ctx, int fd, const void *data, size_t len, uint64_t offset);
 	int (*sync)(void *ctx, int fd);           /* fdatasync */
 	int (*sync_directory)(void *ctx, int fd); /* fsync */
+	/* Write to the disk what the file has, and wait for that; a sync has
+	 * the rest to do, and makes it durable.  Any thread. */
+	int (*write_out)(void *ctx, int fd);
 	int (*truncate)(void *ctx, int fd, uint64_t size);
 	/* Make real room for [0, size) behind the file's end; the size grows.
 	 */

@@ -135,6 +135,13 @@ journal_remove_orphans(struct journal *journal, journal_is_live_fn is_live_fn,
 }
 
 bool
+journal_write_out(
+    const struct journal *journal, const struct unit *unit, struct error *error)
+{
+	return large_write_out(journal->disk, unit, error);
+}
+
+bool
 journal_remove_large(struct journal *journal, uint64_t id, struct error *error)
 {
 	return large_remove(journal->disk, journal->shelf.large_fd, id, error);

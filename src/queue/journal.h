@@ -118,6 +118,13 @@ bool journal_remove_orphans(struct journal *journal,
 /* ---- committing ---- */
 
 /*
+ * Ahead of its commit, write out the large body of unit, if it has one, so that
+ * the group with it has little to wait for.  False: it cannot be written; the
+ * unit must not be committed.  Any thread.
+ */
+bool journal_write_out(const struct journal *journal, const struct unit *unit,
+    struct error *error) MUST_USE;
+/*
  * One group: append all units, one fdatasync, answer each (unit.h's answer).
  * Large bodies in it are synced first, then their directory.
  *

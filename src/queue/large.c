@@ -27,6 +27,27 @@ pending_body(const struct unit *unit)
 	return unit->error.kind == ERROR_NONE ? body_of(unit) : NULL;
 }
 
+/* Then the sync has all to do. */
+static bool
+is_unknown_here(int number)
+{
+	return number == ENOSYS || number == EOPNOTSUPP || number == EINVAL ||
+	    number == EPERM;
+}
+
+bool
+large_write_out(
+    const struct disk *disk, const struct unit *unit, struct error *error)
+{
+	const struct body *body = body_of(unit);
+
+	if (body == NULL || disk->write_out(disk->ctx, body->fd) == 0 ||
+	    is_unknown_here(errno))
+		return true;
+	(void)error_system(error, "write out");
+	return error_context(error, "large/%s", body->name);
+}
+
 void
 large_sync(const struct disk *disk, int directory_fd, struct unit *const *units,
     size_t count)

@@ -16,6 +16,13 @@
 typedef bool (*large_is_live_fn)(uint64_t id, void *ctx);
 
 /*
+ * Write out the large body of this unit, if it has one, ahead of large_sync().
+ * False: it cannot be written, and a sync may not say so again; the unit must
+ * not be committed.  Any thread.
+ */
+bool large_write_out(const struct disk *disk, const struct unit *unit,
+    struct error *error) MUST_USE;
+/*
  * Make the large bodies of these units durable, and their names: before
  * anything tells of them.  A unit whose body fails says so in its error; units
  * that have an error already are passed over.

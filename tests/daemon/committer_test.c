@@ -180,6 +180,54 @@ Test(committer, refuses_what_cannot_be_written_and_goes_on)
 	cr_expect_not(is_broken);
 }
 
+/* Its content lies in a file. */
+static struct commit *
+make_large(uint64_t id)
+{
+	struct commit *commit = make_accept(id);
+	struct body *body = &commit->message->body;
+	char path[64];
+
+	(void)snprintf(body->name, sizeof(body->name), "%s",
+	    queue_id_of(id).text); /* fits */
+	(void)snprintf(path, sizeof(path), "queue/large/%s", body->name);
+	fake_disk_put(fake, path, buffer_bytes(&body->memory));
+	buffer_clear(&body->memory);
+	body->fd = fake_disk_open(fake, path);
+	return commit;
+}
+
+Test(committer, writes_large_content_out_first)
+{
+	fake_disk_plan(fake, 0, FAKE_ERROR, ENOSYS); /* write_out */
+	committer_post(committer, make_large(1));
+	wait_for(1);
+	cr_expect(answered[0]->unit.is_committed, "where that is unknown");
+	committer_post(committer, make_large(2));
+	wait_for(2);
+	cr_expect(answered[1]->unit.is_committed);
+	cr_expect_eq(fake_disk_pending(fake), pending, "all of it is durable");
+}
+
+/* The sync behind it might not say so again. */
+Test(committer, refuses_large_content_that_cannot_be_written_out)
+{
+	static const int numbers[] = {EIO, ENOSPC, EDQUOT};
+
+	for (size_t i = 0; i < 3; i++) {
+		fake_disk_plan(fake, 0, FAKE_ERROR, numbers[i]);
+		committer_post(committer, make_large(100 + i));
+		wait_for(2 * i + 1);
+		const struct commit *refused = answered[2 * i];
+		cr_expect_not(refused->unit.is_committed);
+		cr_expect_eq(refused->unit.error.number, numbers[i]);
+		committer_post(committer, make_accept(200 + i));
+		wait_for(2 * i + 2);
+		cr_expect(answered[2 * i + 1]->unit.is_committed);
+	}
+	cr_expect_not(is_broken);
+}
+
 Test(committer, says_once_that_it_is_broken_and_refuses_all)
 {
 	fake_disk_break(fake, "sync", EIO);
@@ -204,6 +252,15 @@ Test(committer, ends_with_all_that_was_posted)
 	committer_end(committer);
 	wait_for(2);
 	cr_expect(answered[1]->unit.is_committed);
+	cr_expect_eq(fake_disk_pending(fake), pending);
+}
+
+Test(committer, ends_with_large_content_that_was_posted)
+{
+	committer_post(committer, make_large(1));
+	committer_end(committer);
+	wait_for(1);
+	cr_expect(answered[0]->unit.is_committed);
 	cr_expect_eq(fake_disk_pending(fake), pending);
 }
 

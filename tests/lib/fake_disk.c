@@ -317,6 +317,14 @@ fake_sync_directory(void *ctx, int fd)
 	return sync_node(ctx, fd, "sync_directory");
 }
 
+/* What is written out is as pending as before. */
+static int
+fake_write_out(void *ctx, int fd)
+{
+	(void)fd;
+	return ask(ctx, "write_out") == FAIL ? -1 : 0;
+}
+
 static int
 fake_truncate(void *ctx, int fd, uint64_t size)
 {
@@ -523,6 +531,7 @@ static const struct disk FACE = {
     .write = fake_write,
     .sync = fake_sync,
     .sync_directory = fake_sync_directory,
+    .write_out = fake_write_out,
     .truncate = fake_truncate,
     .allocate = fake_allocate,
     .overwrite_in_place = fake_overwrite_in_place,

@@ -21,6 +21,7 @@ DISK = {
     "pwrite": ("EIO", "EINTR", "short", *FULL),
     "fdatasync": ("EIO", "EINTR", "lose", *FULL),
     "fsync": ("EIO", "EINTR", *FULL),
+    "sync_file_range": ("EIO", "ENOSYS", *FULL),
     "ftruncate": ("EIO", "EINTR", "EROFS"),
     "fallocate": ("EIO", "EINTR", "EOPNOTSUPP", *FULL),
     "renameat": ("EIO", "ENOMEM", "EROFS", *FULL),

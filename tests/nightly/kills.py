@@ -10,8 +10,9 @@ import random
 from shim import Plan
 from world import World
 
-DISK = ("open", "openat", "write", "pwrite", "fdatasync", "fsync", "renameat",
-        "unlink", "unlinkat", "ftruncate", "fallocate", "mkdir", "mkdirat")
+DISK = ("open", "openat", "write", "pwrite", "fdatasync", "fsync",
+        "sync_file_range", "renameat", "unlink", "unlinkat", "ftruncate",
+        "fallocate", "mkdir", "mkdirat")
 NET = ("recv", "recvmsg", "send", "connect", "accept4")
 # About what a life makes of calls.  N goes from 1 to there; a life that is over
 # before its call comes is killed by nothing, and not counted.

@@ -444,6 +444,15 @@ fsync(int fd)
 }
 
 int
+sync_file_range(int fd, off_t offset, off_t len, unsigned flags)
+{
+	enum deed deed = look_fd("sync_file_range", fd);
+
+	FAIL_IF_MEANT(deed);
+	return (int)answer(deed, NEXT(sync_file_range)(fd, offset, len, flags));
+}
+
+int
 socket(int domain, int type, int protocol)
 {
 	enum deed deed = look("socket", "socket:");
