@@ -16,6 +16,8 @@
 
 /* Names that vanish while they are listed: a process is at work. */
 #define LOOKS_MAX 20
+/* At all of a queue in use, as long as there is something that may pass. */
+#define LIVE_LOOKS_MAX 5
 
 /* ---- findings ---- */
 
@@ -345,18 +347,13 @@ check_messages(struct fsck *fsck, const struct fsck_options *options,
 
 /* ---- all of it ---- */
 
-/* A start removes them, but not where anything was damaged. */
 static void
 weigh(struct fsck *fsck)
 {
+	memset(fsck->gravities, 0, sizeof(fsck->gravities));
 	for (size_t i = 0; i < fsck->finding_count; i++) {
 		struct fsck_finding *finding = &fsck->findings[i];
-		bool may_pass = finding->kind == FSCK_LARGE ||
-		    finding->kind == FSCK_MESSAGE ||
-		    finding->kind == FSCK_LOST || finding->kind == FSCK_MISSING;
 		finding->gravity = fsck_gravity_of(finding->kind);
-		if (fsck->is_live && may_pass)
-			finding->gravity = FSCK_DOUBTFUL;
 		fsck->gravities[finding->gravity]++;
 	}
 }
@@ -380,8 +377,8 @@ run(struct fsck *fsck, const struct fsck_options *options, struct error *error)
 	return true;
 }
 
-bool
-fsck_run(const struct fsck_options *options, struct fsck **out_fsck,
+static bool
+look_once(const struct fsck_options *options, struct fsck **out_fsck,
     struct error *error)
 {
 	struct fsck *fsck = memory_new(sizeof(*fsck));
@@ -397,6 +394,54 @@ fsck_run(const struct fsck_options *options, struct fsck **out_fsck,
 	}
 	*out_fsck = fsck;
 	return true;
+}
+
+/* A commit may stand half written for a while; all else that is found twice at
+ * the same place is there. */
+static bool
+may_pass(const struct fsck *fsck, int looks)
+{
+	for (size_t i = 0; i < fsck->finding_count; i++) {
+		const struct fsck_finding *finding = &fsck->findings[i];
+		if (finding->gravity != FSCK_HARMLESS &&
+		    (looks == 1 || finding->kind == FSCK_TORN))
+			return true;
+	}
+	return false;
+}
+
+/* Takes fsck.  What it found is left only if it is found again. */
+static bool
+look_again(const struct fsck_options *options, struct fsck *fsck,
+    struct fsck **out_fsck, struct error *error)
+{
+	struct fsck_suspects suspects;
+
+	fsck_suspects_take(&suspects, fsck);
+	fsck_free(fsck);
+	bool is_ok = look_once(options, out_fsck, error);
+	if (is_ok) {
+		fsck_suspects_confirm(&suspects, *out_fsck);
+		weigh(*out_fsck);
+	}
+	fsck_suspects_clear(&suspects);
+	return is_ok;
+}
+
+bool
+fsck_run(const struct fsck_options *options, struct fsck **out_fsck,
+    struct error *error)
+{
+	struct fsck *fsck;
+	bool is_ok = look_once(options, &fsck, error);
+
+	for (int looks = 1; is_ok && options->is_live &&
+	     looks < LIVE_LOOKS_MAX && may_pass(fsck, looks);
+	     looks++)
+		is_ok = look_again(options, fsck, &fsck, error);
+	if (is_ok)
+		*out_fsck = fsck;
+	return is_ok;
 }
 
 static void

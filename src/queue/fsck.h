@@ -127,10 +127,10 @@ struct fsck_options {
 	const struct disk *disk;
 	const char *path; /* the queue's directory */
 	/*
-	 * Do not ask for the lock.  What another process changes meanwhile may
-	 * look like damage: findings in segments that it gave up are left out,
-	 * those at the end of the newest one are DOUBTFUL, and so are missing
-	 * large files.
+	 * Do not ask for the lock.  What another process writes or gives up
+	 * meanwhile may look like damage: while anything does, all is looked at
+	 * again, up to five times, and what is not harmless counts only where
+	 * each look has found it, at the same place.
 	 */
 	bool is_live;
 	bool skips_contents;          /* do not read the messages' contents */

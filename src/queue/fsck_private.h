@@ -50,3 +50,21 @@ bool fsck_walk(struct fsck *fsck, const struct fsck_options *options,
 /* Look through the folders: fills orphans, kept, and findings.  After the walk.
  */
 bool fsck_folders(struct fsck *fsck, struct error *error) MUST_USE;
+
+/*
+ * What one look beside a working process found.  What was only being written,
+ * or given up, is not found by the next: it reads what was written meanwhile,
+ * and segments that are gone are not there for it.
+ */
+struct fsck_suspects {
+	struct fsck_finding *findings; /* owned */
+	size_t count;
+};
+
+/* Take fsck's findings; it has none then. */
+void fsck_suspects_take(struct fsck_suspects *suspects, struct fsck *fsck);
+void fsck_suspects_clear(struct fsck_suspects *suspects);
+/* Of a later look: leave those findings that are harmless, or were found before
+ * at the same place. */
+void fsck_suspects_confirm(
+    const struct fsck_suspects *suspects, struct fsck *fsck);
