@@ -6,9 +6,9 @@
 /*
  * Woken by a disk or a peer, a thread does not take the processor from the hub
  * or from a program that is handing in mail: more of it arrives until its turn
- * comes, and one commit group takes it all.  Advice, which a system call filter
- * may refuse; where whoever started the daemon chose another policy, theirs
- * stands.
+ * comes, and one commit group takes it all.  Advice: where a system call filter
+ * refuses it, as our unit's does, the unit says it; where whoever started the
+ * daemon chose another policy, theirs stands.
  */
 static void
 be_patient(pthread_t thread)
