@@ -3,12 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static char
 lower(char c)
 {
@@ -31,9 +25,9 @@ bytes_of(const char *text)
 struct bytes
 bytes_trim(struct bytes bytes)
 {
-	while (bytes.len > 0 && is_blank(bytes.data[0]))
+	while (bytes.len > 0 && bytes_is_space_char(bytes.data[0]))
 		bytes = bytes_from(bytes, 1);
-	while (bytes.len > 0 && is_blank(bytes.data[bytes.len - 1]))
+	while (bytes.len > 0 && bytes_is_space_char(bytes.data[bytes.len - 1]))
 		bytes.len--;
 	return bytes;
 }

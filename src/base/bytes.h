@@ -39,6 +39,26 @@ bytes_from(struct bytes bytes, size_t skip)
 	return (struct bytes){bytes.data + skipped, bytes.len - skipped};
 }
 
+/* RFC 5234 WSP. */
+static inline bool
+bytes_is_blank_char(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static inline bool
+bytes_is_line_end_char(char c)
+{
+	return c == '\r' || c == '\n';
+}
+
+/* Either. */
+static inline bool
+bytes_is_space_char(char c)
+{
+	return bytes_is_blank_char(c) || bytes_is_line_end_char(c);
+}
+
 /* Without blanks, tabs, CR and LF at both ends. */
 struct bytes bytes_trim(struct bytes bytes);
 

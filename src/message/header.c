@@ -6,18 +6,6 @@
 
 #define FOLD_COLUMN ((size_t)78)
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static bool
-is_line_end(char c)
-{
-	return c == '\r' || c == '\n';
-}
-
 /* ---- walking ---- */
 
 /* Octets of the first line, with its LF where it has one. */
@@ -42,7 +30,7 @@ name_len(struct bytes line, size_t *out_colon)
 	    line.data[len] != ':')
 		len++;
 	size_t colon = len;
-	while (colon < line.len && is_blank(line.data[colon]))
+	while (colon < line.len && bytes_is_blank_char(line.data[colon]))
 		colon++;
 	if (len == 0 || colon == line.len || line.data[colon] != ':')
 		return 0;
@@ -60,7 +48,7 @@ field_len(struct bytes content)
 
 	if (name_len(bytes_first(content, first), &colon) == 0)
 		return 0;
-	while (len < content.len && is_blank(content.data[len]))
+	while (len < content.len && bytes_is_blank_char(content.data[len]))
 		len += line_len(bytes_from(content, len));
 	return len;
 }
@@ -143,7 +131,7 @@ header_unfold(struct buffer *buffer, struct bytes value)
 		struct bytes line = bytes_first(value, line_len(value));
 		value = bytes_from(value, line.len);
 		buffer_append(buffer, without_line_end(line));
-		if (value.len > 0 && !is_blank(value.data[0]))
+		if (value.len > 0 && !bytes_is_blank_char(value.data[0]))
 			buffer_append_char(buffer, ' ');
 	}
 }
@@ -154,12 +142,10 @@ word_len(struct bytes value, size_t *out_blanks)
 {
 	size_t len = 0;
 
-	while (len < value.len &&
-	    (is_blank(value.data[len]) || is_line_end(value.data[len])))
+	while (len < value.len && bytes_is_space_char(value.data[len]))
 		len++;
 	*out_blanks = len;
-	while (len < value.len && !is_blank(value.data[len]) &&
-	    !is_line_end(value.data[len]))
+	while (len < value.len && !bytes_is_space_char(value.data[len]))
 		len++;
 	return len;
 }
@@ -170,7 +156,7 @@ append_clean(struct buffer *buffer, struct bytes text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
-		if (is_line_end(c))
+		if (bytes_is_line_end_char(c))
 			c = ' ';
 		buffer_append_char(buffer, c == '\0' ? '?' : c);
 	}

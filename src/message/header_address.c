@@ -3,18 +3,6 @@
 /* Nested comments, RFC 5322 3.2.2 knows no limit. */
 #define COMMENT_DEPTH_MAX 100
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static bool
-is_line_end(char c)
-{
-	return c == '\r' || c == '\n';
-}
-
 /*
  *   address-list = [CFWS] *("," [CFWS]) address *("," [address / CFWS])
  *   address      = mailbox / group
@@ -86,7 +74,7 @@ literal_len(struct bytes text)
 static bool
 is_atom(char c)
 {
-	return !is_blank(c) && !is_line_end(c) &&
+	return !bytes_is_space_char(c) &&
 	    !bytes_contains(BYTES("()<>[:;@,.\""), c);
 }
 
@@ -105,8 +93,7 @@ blank_len(struct bytes text)
 {
 	size_t len = 0;
 
-	while (len < text.len &&
-	    (is_blank(text.data[len]) || is_line_end(text.data[len])))
+	while (len < text.len && bytes_is_space_char(text.data[len]))
 		len++;
 	return len;
 }
@@ -123,7 +110,7 @@ find_token(struct bytes text, size_t *out_len)
 	if (c == '(') {
 		kind = TOKEN_BLANK;
 		*out_len = comment_len(text);
-	} else if (is_blank(c) || is_line_end(c)) {
+	} else if (bytes_is_space_char(c)) {
 		kind = TOKEN_BLANK;
 		*out_len = blank_len(text);
 	} else if (c == '"') {
@@ -267,7 +254,7 @@ static void
 append_token(struct buffer *scratch, struct bytes token)
 {
 	for (size_t i = 0; i < token.len; i++) {
-		if (!is_line_end(token.data[i]))
+		if (!bytes_is_line_end_char(token.data[i]))
 			buffer_append_char(scratch, token.data[i]);
 	}
 }

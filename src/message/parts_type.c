@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Octets up to the next ';' outside quotes and comments. */
 static size_t
 parameter_len(struct bytes text)
@@ -41,7 +35,7 @@ append_value(struct buffer *buffer, struct bytes value)
 
 	for (size_t i = quoted ? 1 : 0; i < value.len; i++) {
 		char c = value.data[i];
-		if (quoted ? c == '"' : is_blank(c) || c == '(')
+		if (quoted ? c == '"' : bytes_is_space_char(c) || c == '(')
 			return;
 		if (quoted && c == '\\' && i + 1 < value.len)
 			c = value.data[++i];

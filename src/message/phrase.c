@@ -25,12 +25,6 @@ is_atext(char c)
 	    bytes_contains(BYTES("!#$%&'*+-/=?^_`{|}~"), c);
 }
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* ---- encoded words ---- */
 
 /* The name to give to octets of text. */
@@ -137,7 +131,7 @@ word_len(struct bytes text, struct bytes delimiters)
 {
 	size_t len = 0;
 
-	while (len < text.len && !is_blank(text.data[len]) &&
+	while (len < text.len && !bytes_is_blank_char(text.data[len]) &&
 	    !bytes_contains(delimiters, text.data[len]))
 		len++;
 	return len;
@@ -148,7 +142,7 @@ blank_len(struct bytes text)
 {
 	size_t len = 0;
 
-	while (len < text.len && is_blank(text.data[len]))
+	while (len < text.len && bytes_is_blank_char(text.data[len]))
 		len++;
 	return len;
 }

@@ -17,12 +17,6 @@ static const struct range {
     {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xe0000, 0xe007f}, /* tags */
 };
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* The character of a well-formed sequence of len octets. */
 static uint32_t
 code_point(struct bytes sequence)
@@ -67,11 +61,11 @@ take_character(struct bytes *text, bool utf8, struct bytes *out_shown)
 static void
 take_shown(struct bytes *text, bool utf8, struct bytes *out_shown)
 {
-	if (!is_blank(text->data[0])) {
+	if (!bytes_is_space_char(text->data[0])) {
 		take_character(text, utf8, out_shown);
 		return;
 	}
-	while (text->len > 0 && is_blank(text->data[0]))
+	while (text->len > 0 && bytes_is_space_char(text->data[0]))
 		*text = bytes_from(*text, 1);
 	*out_shown = BYTES(" ");
 }
