@@ -271,13 +271,11 @@ start(struct committer *committer, struct error *error)
 	if (!large_writer_new(committer->journal, committer->inbox,
 		&committer->large_writer, error))
 		return false;
-	int failure =
-	    thread_start(&committer->thread, committer_main, committer);
-	if (failure == 0)
+	if (thread_start(&committer->thread, committer_main, committer,
+		"the committer thread", error))
 		return true;
 	large_writer_free(committer->large_writer);
-	errno = failure;
-	return error_system(error, "start the committer thread");
+	return false;
 }
 
 bool

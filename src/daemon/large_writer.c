@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "daemon/thread.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -18,14 +17,8 @@ struct large_writer {
 static void
 write_out(struct large_writer *writer, struct commit *commit)
 {
-	struct error error;
-
-	commit->is_refused =
-	    !journal_write_out(writer->journal, &commit->unit, &error);
-	if (commit->is_refused) {
-		commit->unit.is_committed = false;
-		commit->unit.error = error;
-	}
+	commit->is_refused = !journal_write_out(
+	    writer->journal, &commit->unit, &commit->unit.error);
 	mailbox_post(writer->inbox, &commit->letter);
 }
 
@@ -55,12 +48,11 @@ large_writer_new(const struct journal *journal, struct mailbox *inbox,
 	writer->journal = journal;
 	writer->inbox = inbox;
 	writer->waiting = mailbox_new_blocking();
-	int failure = thread_start(&writer->thread, large_writer_main, writer);
-	if (failure != 0) {
+	if (!thread_start(&writer->thread, large_writer_main, writer,
+		"the large writer's thread", error)) {
 		mailbox_free(writer->waiting);
 		free(writer);
-		errno = failure;
-		return error_system(error, "start the large writer's thread");
+		return false;
 	}
 	*out_writer = writer;
 	return true;

@@ -1,5 +1,6 @@
 #include "daemon/thread.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -19,8 +20,9 @@ be_patient(pthread_t thread)
 		(void)pthread_setschedparam(thread, SCHED_BATCH, &none);
 }
 
-int
-thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx)
+bool
+thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx,
+    const char *name, struct error *error)
 {
 	sigset_t all;
 	sigset_t before;
@@ -29,7 +31,10 @@ thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* nor this */
 	int failure = pthread_create(thread, NULL, fn, ctx);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* nor this */
-	if (failure == 0)
-		be_patient(*thread);
-	return failure;
+	if (failure != 0) {
+		errno = failure;
+		return error_system(error, "start %s", name);
+	}
+	be_patient(*thread);
+	return true;
 }

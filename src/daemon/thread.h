@@ -3,7 +3,11 @@
  */
 #pragma once
 
-#include <pthread.h>
+#include "base/error.h"
 
-/* 0, or an errno: nothing was started.  To be joined. */
-int thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx);
+#include <pthread.h>
+#include <stdbool.h>
+
+/* To be joined.  False: nothing was started; the error names name. */
+bool thread_start(pthread_t *thread, void *(*fn)(void *), void *ctx,
+    const char *name, struct error *error) MUST_USE;

@@ -6,7 +6,6 @@
 #include "queue/disk.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,11 +330,10 @@ worker_new(const struct worker_options *options, struct worker **out_worker,
 		free_parts(worker);
 		return false;
 	}
-	int failure = thread_start(&worker->thread, worker_main, worker);
-	if (failure != 0) {
+	if (!thread_start(&worker->thread, worker_main, worker,
+		"a worker thread", error)) {
 		free_parts(worker);
-		errno = failure;
-		return error_system(error, "start a worker thread");
+		return false;
 	}
 	*out_worker = worker;
 	return true;

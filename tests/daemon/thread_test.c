@@ -29,9 +29,10 @@ see(void)
 {
 	struct seen seen = {.policy = -1, .blocked = -1};
 	pthread_t thread;
+	struct error error;
 
 	cr_assert_eq(pthread_barrier_init(&seen.is_started, NULL, 2), 0);
-	cr_assert_eq(thread_start(&thread, look, &seen), 0);
+	cr_assert(thread_start(&thread, look, &seen, "a thread", &error));
 	(void)pthread_barrier_wait(&seen.is_started);
 	cr_assert_eq(pthread_join(thread, NULL), 0);
 	cr_expect_eq(pthread_barrier_destroy(&seen.is_started), 0);
