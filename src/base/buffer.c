@@ -63,22 +63,29 @@ resize(struct buffer *buffer, size_t capacity)
 	buffer->capacity = capacity;
 }
 
-/* Memory for size octets behind the bytes, whatever the limit says. */
-static char *
-make_room(struct buffer *buffer, size_t size)
+/*
+ * Moving is cheap as long as more octets were consumed than are moved; else
+ * grow, so that many are consumed until the next time.
+ */
+static void
+move_or_grow(struct buffer *buffer, size_t size)
 {
 	assert(size <= SIZE_MAX - buffer->start - buffer->len);
 	size_t needed = buffer->len + size;
 
-	/*
-	 * Moving is cheap as long as more octets were consumed than are moved;
-	 * else grow, so that many are consumed until the next time.
-	 */
 	if (room_behind(buffer) < size && needed <= buffer->capacity &&
 	    buffer->len <= buffer->start)
 		move_to_front(buffer);
 	if (buffer->memory == NULL || room_behind(buffer) < size)
 		resize(buffer, next_capacity(buffer, needed + buffer->start));
+}
+
+/* Memory for size octets behind the bytes, whatever the limit says. */
+static char *
+make_room(struct buffer *buffer, size_t size)
+{
+	if (buffer->memory == NULL || room_behind(buffer) < size)
+		move_or_grow(buffer, size);
 	return buffer->memory + buffer->start + buffer->len;
 }
 
@@ -127,7 +134,7 @@ buffer_append(struct buffer *buffer, struct bytes bytes)
 	if (room == NULL)
 		return;
 	memcpy(room, bytes.data, bytes.len);
-	buffer_commit(buffer, bytes.len);
+	buffer->len += bytes.len;
 }
 
 void

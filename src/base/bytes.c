@@ -17,12 +17,6 @@ bytes_make(const void *data, size_t len)
 }
 
 struct bytes
-bytes_of(const char *text)
-{
-	return text == NULL ? BYTES_NONE : (struct bytes){text, strlen(text)};
-}
-
-struct bytes
 bytes_trim(struct bytes bytes)
 {
 	while (bytes.len > 0 && bytes_is_space_char(bytes.data[0]))
@@ -87,23 +81,10 @@ bytes_has_suffix_nocase(struct bytes bytes, const char *suffix)
 }
 
 size_t
-bytes_index(struct bytes bytes, char c)
-{
-	const char *found = memchr(bytes.data, c, bytes.len);
-	return found == NULL ? bytes.len : (size_t)(found - bytes.data);
-}
-
-size_t
 bytes_last_index(struct bytes bytes, char c)
 {
 	const char *found = memrchr(bytes.data, c, bytes.len);
 	return found == NULL ? bytes.len : (size_t)(found - bytes.data);
-}
-
-bool
-bytes_contains(struct bytes bytes, char c)
-{
-	return memchr(bytes.data, c, bytes.len) != NULL;
 }
 
 size_t

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct bytes {
 	const char *data;
@@ -21,8 +22,13 @@ struct bytes {
 #define BYTES_ARGS(bytes) ((int)(bytes).len), ((bytes).data)
 
 struct bytes bytes_make(const void *data, size_t len);
+
 /* text is borrowed; NULL counts as empty. */
-struct bytes bytes_of(const char *text);
+static inline struct bytes
+bytes_of(const char *text)
+{
+	return text == NULL ? BYTES_NONE : (struct bytes){text, strlen(text)};
+}
 
 /* The first len bytes, or all where there are fewer. */
 static inline struct bytes
@@ -72,10 +78,22 @@ bool bytes_has_prefix_nocase(struct bytes bytes, const char *prefix);
 bool bytes_has_suffix_nocase(struct bytes bytes, const char *suffix);
 
 /* Index of the first byte c, or bytes.len where there is none. */
-size_t bytes_index(struct bytes bytes, char c);
+static inline size_t
+bytes_index(struct bytes bytes, char c)
+{
+	const char *found = (const char *)memchr(bytes.data, c, bytes.len);
+	return found == NULL ? bytes.len : (size_t)(found - bytes.data);
+}
+
 /* Index of the last byte c, or bytes.len where there is none. */
 size_t bytes_last_index(struct bytes bytes, char c);
-bool bytes_contains(struct bytes bytes, char c);
+
+static inline bool
+bytes_contains(struct bytes bytes, char c)
+{
+	return memchr(bytes.data, c, bytes.len) != NULL;
+}
+
 /* Index of the first occurrence of needle (0 when empty), or bytes.len. */
 size_t bytes_search(struct bytes bytes, struct bytes needle);
 

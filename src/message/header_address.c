@@ -74,8 +74,22 @@ literal_len(struct bytes text)
 static bool
 is_atom(char c)
 {
-	return !bytes_is_space_char(c) &&
-	    !bytes_contains(BYTES("()<>[:;@,.\""), c);
+	switch (c) {
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '[':
+	case ':':
+	case ';':
+	case '@':
+	case ',':
+	case '.':
+	case '"':
+		return false;
+	default:
+		return !bytes_is_space_char(c);
+	}
 }
 
 static size_t

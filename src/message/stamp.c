@@ -70,7 +70,8 @@ append_from(
 static void
 append_by(struct buffer *buffer, const struct stamp_received *received)
 {
-	buffer_printf(buffer, "by %s", received->hostname);
+	buffer_append_text(buffer, "by ");
+	buffer_append_text(buffer, received->hostname);
 	if (received->hello == NULL && received->client != NULL) {
 		buffer_append_text(buffer, " (from ");
 		append_comment(buffer, received->client);
@@ -82,8 +83,10 @@ static void
 append_with(
     struct buffer *buffer, const struct stamp_received *received, uint64_t id)
 {
-	buffer_printf(buffer, "\r\n\twith %s id %s", received->protocol,
-	    queue_id_of(id).text);
+	buffer_append_text(buffer, "\r\n\twith ");
+	buffer_append_text(buffer, received->protocol);
+	buffer_append_text(buffer, " id ");
+	buffer_append_text(buffer, queue_id_of(id).text);
 	if (received->tls == NULL)
 		return;
 	buffer_append_text(buffer, "\r\n\t(");
@@ -101,7 +104,9 @@ append_for(struct buffer *buffer, const struct envelope *envelope)
 	if (address.len > HEADER_LINE_MAX / 2 ||
 	    (!envelope->utf8 && !bytes_is_ascii(address)))
 		return;
-	buffer_printf(buffer, "\r\n\tfor <%.*s>", BYTES_ARGS(address));
+	buffer_append_text(buffer, "\r\n\tfor <");
+	buffer_append(buffer, address);
+	buffer_append_text(buffer, ">");
 }
 
 void
