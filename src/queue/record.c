@@ -126,29 +126,13 @@ put_content(struct buffer *buffer, const struct record *record,
 	return true;
 }
 
-/* The check of a large body, which is read piece by piece. */
 static bool
 check_large(const struct record *record, const struct disk *disk,
     uint64_t *out_check, struct error *error)
 {
-	const struct body *body = record->body;
-	struct record_check *check = record_check_new(record->id);
-	char *piece = memory_new(PIECE_LEN);
-	bool is_ok = true;
-
-	for (uint64_t done = 0; is_ok && done < body->len;) {
-		uint64_t left = body->len - done;
-		size_t len = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
-		is_ok = disk_read_at(
-		    disk, body->fd, piece, len, body->offset + done, error);
-		record_check_add(check, bytes_make(piece, len));
-		done += len;
-	}
-	free(piece);
-	uint64_t result = record_check_finish(check);
-	if (is_ok)
-		*out_check = result;
-	return is_ok || error_context(error, "large body %s", body->name);
+	return record_check_body(
+		   disk, record->body, record->id, out_check, error) ||
+	    error_context(error, "large body %s", record->body->name);
 }
 
 static void
@@ -400,4 +384,27 @@ record_check_finish(struct record_check *check)
 	XXH3_freeState(check->state);
 	free(check);
 	return result;
+}
+
+bool
+record_check_body(const struct disk *disk, const struct body *body, uint64_t id,
+    uint64_t *out_check, struct error *error)
+{
+	struct record_check *check = record_check_new(id);
+	size_t size = body->len < PIECE_LEN ? (size_t)body->len : PIECE_LEN;
+	char *piece = memory_new(size);
+	bool is_ok = true;
+
+	for (uint64_t done = 0; is_ok && done < body->len;) {
+		uint64_t left = body->len - done;
+		size_t len = left < size ? (size_t)left : size;
+		is_ok = disk_read_at(
+		    disk, body->fd, piece, len, body->offset + done, error);
+		if (is_ok)
+			record_check_add(check, bytes_make(piece, len));
+		done += len;
+	}
+	free(piece);
+	*out_check = record_check_finish(check);
+	return is_ok;
 }

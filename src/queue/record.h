@@ -215,3 +215,7 @@ struct record_check *record_check_new(uint64_t seed);
 void record_check_add(struct record_check *check, struct bytes content);
 /* Frees check. */
 uint64_t record_check_finish(struct record_check *check);
+/* The check of the content that body, a stretch of a file, tells of; it is read
+ * in pieces.  ERROR_DATA: the file is too short. */
+bool record_check_body(const struct disk *disk, const struct body *body,
+    uint64_t id, uint64_t *out_check, struct error *error) MUST_USE;

@@ -17,8 +17,6 @@
 #define HEADER_COPY   2048 /* where the second copy begins */
 #define FLAG_RECYCLED 1U
 
-#define PIECE_LEN ((size_t)128 * 1024)
-
 /* ---- the header ---- */
 
 static uint64_t
@@ -140,23 +138,13 @@ bool
 segment_verify(const struct disk *disk, const struct body *body,
     const struct record_head *head, struct error *error)
 {
-	struct record_check *check = record_check_new(head->id);
-	char *piece = memory_new(PIECE_LEN);
-	bool is_ok = true;
+	uint64_t check;
 
-	for (uint64_t done = 0; is_ok && done < body->len;) {
-		uint64_t left = body->len - done;
-		size_t len = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
-		is_ok = disk_read_at(
-		    disk, body->fd, piece, len, body->offset + done, error);
-		if (is_ok)
-			record_check_add(check, bytes_make(piece, len));
-		done += len;
-	}
-	free(piece);
-	if (record_check_finish(check) != head->content_check && is_ok)
+	if (!record_check_body(disk, body, head->id, &check, error))
+		return false;
+	if (check != head->content_check)
 		return error_set(error, ERROR_DATA, "the content is damaged");
-	return is_ok;
+	return true;
 }
 
 static bool
