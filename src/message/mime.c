@@ -16,19 +16,18 @@ static const char refuse_address[] =
 static void
 look_at(struct traits *traits, struct bytes piece, uint64_t *column)
 {
+	traits->has_8bit = traits->has_8bit || !bytes_is_ascii(piece);
+	traits->has_nul = traits->has_nul || bytes_contains(piece, '\0');
 	while (piece.len > 0) {
 		size_t end = bytes_index(piece, '\n');
-		struct bytes line = bytes_first(piece, end);
 
-		*column += line.len;
+		*column += end;
 		/* The CR may stand in the piece before: one octet more or less
 		 * matters only to who plans, and he looks closely. */
 		if (*column > HEADER_LINE_MAX)
 			traits->has_long_line = true;
 		if (end < piece.len)
 			*column = 0;
-		traits->has_8bit = traits->has_8bit || !bytes_is_ascii(line);
-		traits->has_nul = traits->has_nul || bytes_contains(line, '\0');
 		piece = bytes_from(piece, end + 1);
 	}
 }
@@ -36,14 +35,15 @@ look_at(struct traits *traits, struct bytes piece, uint64_t *column)
 static bool
 look(const struct body *body, struct traits *traits, struct error *error)
 {
-	char *memory = memory_array(PIECE_SIZE, 1);
+	size_t size = body->len < PIECE_SIZE ? (size_t)body->len : PIECE_SIZE;
+	char *memory = memory_array(size, 1);
 	uint64_t column = 0;
 	uint64_t offset = 0;
 	bool ok = true;
 
 	while (ok && offset < body->len) {
 		size_t len = 0;
-		ok = body_read(body, offset, memory, PIECE_SIZE, &len, error);
+		ok = body_read(body, offset, memory, size, &len, error);
 		if (ok)
 			look_at(traits, bytes_make(memory, len), &column);
 		offset += len;
@@ -210,9 +210,9 @@ static bool
 read_piece(struct mime *mime, const struct mime_plan *plan, uint64_t start,
     uint64_t len, struct buffer *output, struct error *error)
 {
-	char *memory = memory_array(PIECE_SIZE, 1);
 	uint64_t left = len - mime->offset;
 	size_t wanted = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+	char *memory = memory_array(wanted, 1);
 	size_t got = 0;
 
 	bool ok = body_read(

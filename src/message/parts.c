@@ -273,14 +273,14 @@ take_piece(struct walk *walk, struct parts_line *line, struct bytes piece)
 }
 
 static bool
-take_all(struct walk *walk, struct parts_line *line, char *memory)
+take_all(struct walk *walk, struct parts_line *line, char *memory, size_t size)
 {
 	uint64_t offset = 0;
 
 	while (offset < walk->body->len) {
 		size_t len = 0;
-		if (!body_read(walk->body, offset, memory, READ_SIZE, &len,
-			walk->error))
+		if (!body_read(
+			walk->body, offset, memory, size, &len, walk->error))
 			return false;
 		assert(len > 0);
 		if (!take_piece(walk, line, bytes_make(memory, len)))
@@ -300,12 +300,13 @@ parts_find(const struct body *body, struct parts *parts, struct error *error)
 {
 	struct walk walk = {.body = body, .parts = parts, .error = error};
 	struct parts_line *line = memory_new(sizeof(*line));
-	char *memory = memory_array(READ_SIZE, 1);
+	size_t size = body->len < READ_SIZE ? (size_t)body->len : READ_SIZE;
+	char *memory = memory_array(size, 1);
 
 	*parts = (struct parts){0};
 	parts_line_begin(line, 0);
 	begin_part(&walk, 0);
-	bool ok = take_all(&walk, line, memory);
+	bool ok = take_all(&walk, line, memory, size);
 	free(memory);
 	free(line);
 	return ok;
