@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+/* Written at a time, so that a large group takes no memory of its size. */
+#define WRITE_LEN ((size_t)1024 * 1024)
 /*
  * A sync of octets that lie where the file had some costs little more than half
  * of one that makes it longer.  So zeros are laid ahead of a small group, for
@@ -140,7 +142,7 @@ append(struct group *group, struct unit *unit, struct error *error)
 	unit->place.offset = (uint32_t)offset;
 	raise_id(group->journal, unit);
 	group->next++;
-	return buffer->len < JOURNAL_WRITE_LEN || flush(group, error);
+	return buffer->len < WRITE_LEN || flush(group, error);
 }
 
 static bool

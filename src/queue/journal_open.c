@@ -11,6 +11,8 @@
 #define UNREAD_IDS ((uint64_t)1 << 32)
 /* As many as a segment may have units. */
 #define UNITS_MAX (UINT32_MAX / UNIT_LEN_MIN)
+/* In such pieces the last group is written once more. */
+#define PIECE_LEN ((size_t)64 * 1024)
 
 /* ---- the end that the replay found ---- */
 
@@ -25,14 +27,13 @@ rewrite(
     struct journal *journal, const struct scan_end *end, struct error *error)
 {
 	int fd = shelf_newest(&journal->shelf)->fd;
-	char *piece = memory_new(JOURNAL_WRITE_LEN);
+	char *piece = memory_new(PIECE_LEN);
 	bool is_ok = true;
 
 	for (uint64_t at = end->group_offset;
 	     is_ok && at != 0 && at < end->offset;) {
 		uint64_t left = end->offset - at;
-		size_t len =
-		    left < JOURNAL_WRITE_LEN ? (size_t)left : JOURNAL_WRITE_LEN;
+		size_t len = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
 		is_ok =
 		    disk_read_at(journal->disk, fd, piece, len, at, error) &&
 		    disk_write_at(journal->disk, fd, piece, len, at, error);

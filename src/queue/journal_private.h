@@ -12,8 +12,6 @@
 #include "queue/shelf.h"
 #include "queue/summaries.h"
 
-/* Written at a time, so that a large group takes no memory of its size. */
-#define JOURNAL_WRITE_LEN ((size_t)1024 * 1024)
 /* Places in a segment have 32 bits. */
 #define JOURNAL_SEGMENT_MAX ((uint64_t)1024 * 1024 * 1024)
 
