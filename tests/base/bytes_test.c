@@ -253,6 +253,24 @@ Test(bytes, know_ascii_utf8_and_controls)
 	}
 }
 
+/* Wherever it stands, in whatever is left of a word. */
+Test(bytes, find_one_octet_that_is_not_ascii)
+{
+	char text[25];
+
+	for (size_t len = 1; len <= sizeof(text); len++) {
+		struct bytes all = bytes_make(text, len);
+		memset(text, 0x7f, sizeof(text));
+		cr_expect(bytes_is_ascii(all), "%zu octets", len);
+		for (size_t i = 0; i < len; i++) {
+			text[i] = (char)0x80;
+			cr_expect_not(
+			    bytes_is_ascii(all), "octet %zu of %zu", i, len);
+			text[i] = 0x7f;
+		}
+	}
+}
+
 /* RFC 3629 by arithmetic instead of by ranges. */
 static bool
 is_character(const unsigned char *octets, size_t len)
