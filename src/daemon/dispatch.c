@@ -114,7 +114,7 @@ dispatch_submit(
 	commit->receipt = receipt;
 	commit->route = dispatch_first_route(dispatch, &message->envelope);
 	commit->pressure = message->body.memory.len;
-	commit->unit.is_intake = true;
+	commit->unit.needs_room = true;
 	unit_add(&commit->unit, record_message(message));
 	if (receipt != NULL)
 		receipt->taker = commit;

@@ -70,14 +70,27 @@ finished(struct dispatch *dispatch, struct ledger_entry *entry)
 	dispatch_forget(dispatch, entry);
 }
 
-/* PROGRESS is durable: wait, or be held. */
+/* On a full disk: it is known to this process alone. */
+static void
+left_out(const struct commit *commit)
+{
+	log_info("%s: deferral not recorded, a restart would try it at once: "
+		 "%s",
+	    queue_id_of(commit->id).text, error_text(&commit->unit.error));
+}
+
+/* Wait, or be held. */
 static void
 progressed(struct dispatch *dispatch, struct ledger_entry *entry,
     const struct commit *commit, struct clock_time now)
 {
 	const struct progress *progress = &commit->message->progress;
 
-	ledger_set_progress_place(dispatch->ledger, entry, commit->unit.place);
+	if (commit->unit.lacked_room)
+		left_out(commit);
+	else
+		ledger_set_progress_place(
+		    dispatch->ledger, entry, commit->unit.place);
 	entry->attempts = (uint16_t)progress->attempts;
 	if (progress->delay_reported)
 		entry->flags |= FLAG_DELAY_REPORTED;
@@ -90,7 +103,8 @@ static void
 outcome_recorded(struct dispatch *dispatch, struct ledger_entry *entry,
     struct commit *commit, struct clock_time now)
 {
-	if (!commit->unit.is_committed && !SEED(OUTCOME_NOT_REPEATED)) {
+	if (!commit->unit.is_committed && !commit->unit.lacked_room &&
+	    !SEED(OUTCOME_NOT_REPEATED)) {
 		dispatch_record_again(dispatch, commit, now);
 		return;
 	}

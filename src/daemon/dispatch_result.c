@@ -67,6 +67,16 @@ add_outcome(struct commit *commit, uint8_t flags)
 		unit_add(&commit->unit, record_progress(commit->id, progress));
 }
 
+/* It waits, as it did, for the same recipients: on a full disk that is not
+ * worth the room that was kept for what must not be done twice. */
+static bool
+is_mere_deferral(const struct order *order, const struct commit *commit)
+{
+	return !commit->finishes && commit->report == NULL &&
+	    !commit->message->progress.held && !order->in_doubt &&
+	    order->settlement.delivered == 0 && order->settlement.failed == 0;
+}
+
 /* Make what came of an order durable. Takes message and report from it. */
 static void
 settle(struct dispatch *dispatch, struct ledger_entry *entry,
@@ -87,6 +97,7 @@ settle(struct dispatch *dispatch, struct ledger_entry *entry,
 			unit_add(&commit->unit, record_message(report));
 	}
 	add_outcome(commit, entry->flags);
+	commit->unit.needs_room = is_mere_deferral(order, commit);
 	entry->flags &= (uint8_t)~FLAG_WANT_HOLD;
 	count_outcome(dispatch, order);
 	log_outcome(order);

@@ -45,6 +45,7 @@ dispatch_take(
 	order->settlement.route = entry->route;
 	order->where = ledger_where(dispatch->ledger, entry);
 	order->was_held = entry->state == LEDGER_HELD;
+	order->attempts = entry->attempts;
 	order->due = dispatch_due(entry);
 	if (dispatch_is_chore(kind))
 		dispatch->chores++;

@@ -15,6 +15,16 @@ order_new(enum order_kind kind, uint64_t id)
 }
 
 void
+order_take_message(struct order *order, struct message *message)
+{
+	struct progress *progress = &message->progress;
+
+	if (progress->attempts < order->attempts)
+		progress->attempts = order->attempts;
+	order->message = message;
+}
+
+void
 order_free(struct order *order)
 {
 	if (order == NULL)

@@ -39,11 +39,12 @@ struct order {
 	uint16_t route;
 	unsigned upstream;           /* ATTEMPT */
 	char reason[ORDER_TEXT_MAX]; /* EXPIRE, DELAY: why it waits */
-	bool is_last;    /* ATTEMPT: who waits afterwards is given up */
-	void *verb;      /* LOAD: the hub's own */
-	int64_t due;     /* when it was to be tried, monotonic */
-	bool was_held;   /* it goes back to HELD when nothing comes of this */
-	uint64_t octets; /* LOAD, to be moved: what will be written */
+	bool is_last;      /* ATTEMPT: who waits afterwards is given up */
+	void *verb;        /* LOAD: the hub's own */
+	int64_t due;       /* when it was to be tried, monotonic */
+	bool was_held;     /* it goes back to HELD when nothing comes of this */
+	unsigned attempts; /* that were made, on record or not */
+	uint64_t octets;   /* LOAD, to be moved: what will be written */
 
 	/* The worker's own while it works. */
 	struct worker *worker;
@@ -59,5 +60,8 @@ struct order {
 };
 
 struct order *order_new(enum order_kind kind, uint64_t id);
+/* Takes message as it was loaded.  Attempts that are not on record, for want of
+ * room, count all the same. */
+void order_take_message(struct order *order, struct message *message);
 /* Frees message and report, where they are still the order's. */
 void order_free(struct order *order);

@@ -191,11 +191,13 @@ carry_out(struct order *order)
 static void
 load_and_carry_out(struct worker *worker, struct order *order)
 {
+	struct message *message;
 	struct error error;
 
 	order->worker = worker;
 	if (segment_load(disk_real(), worker->options->large_fd, &order->where,
-		&order->message, &error)) {
+		&message, &error)) {
+		order_take_message(order, message);
 		carry_out(order);
 		return;
 	}

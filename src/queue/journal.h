@@ -33,10 +33,10 @@ struct journal_options {
 	const struct disk *disk;
 	const char *path;      /* the queue's directory, made where missing */
 	uint64_t segment_size; /* rotated past this; 64 MiB is good */
-	uint64_t free_floor;   /* octets below which intake is refused */
+	uint64_t free_floor;   /* octets below which space is low */
 	/* Octets kept on the disk for what is done when it is full: outcomes
 	 * can be written then, until the oldest segment can go; half of one is
-	 * good. */
+	 * good.  Space is low, too, where they are not there whole. */
 	uint64_t reserve;
 };
 
@@ -128,9 +128,10 @@ bool journal_write_out(const struct journal *journal, const struct unit *unit,
  * One group: append all units, one fdatasync, answer each (unit.h's answer).
  * Large bodies in it are synced first, then their directory.
  *
- * A unit that cannot be encoded, or an intake unit below the floor, fails
- * alone.  A failed write or sync fails the whole group, and what was written of
- * it is cut off or made not to count; the next group goes to a new segment.
+ * A unit that cannot be encoded, or that needs room while space is
+ * low, fails alone.  A failed write or sync fails the whole group, and what was
+ * written of it is cut off or made not to count; the next group goes to a new
+ * segment.
  *
  * False: the group failed and nothing more can be committed; all units are
  * answered. Exit, to be restarted on what is durable.

@@ -50,8 +50,9 @@ has_room(struct journal *journal)
 /* The disk is full, or it is something else that keeps the next segment from
  * being there. */
 static void
-refuse_intake(const struct journal *journal, struct unit *unit)
+refuse(const struct journal *journal, struct unit *unit)
 {
+	unit->lacked_room = true;
 	if (!journal->has_reserve && !disk_is_full(&journal->reserve_error)) {
 		unit->error = journal->reserve_error;
 		(void)error_context(&unit->error, "the next segment");
@@ -73,12 +74,13 @@ open_answers(struct journal *journal, struct unit *const *units, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct unit *unit = units[i];
 		unit->is_committed = SEED(ACKNOWLEDGED_FIRST);
+		unit->lacked_room = false;
 		unit->error = (struct error){.kind = ERROR_NONE};
-		if (!unit->is_intake || is_roomy || SEED(RESERVE_FOR_INTAKE)) {
+		if (!unit->needs_room || is_roomy || SEED(RESERVE_FOR_INTAKE)) {
 			has_any = true;
 			continue;
 		}
-		refuse_intake(journal, unit);
+		refuse(journal, unit);
 	}
 	return has_any;
 }

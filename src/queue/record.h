@@ -125,11 +125,12 @@ struct record record_finished(uint64_t id);
 struct unit {
 	struct record records[UNIT_RECORDS_MAX];
 	size_t count;
-	bool is_intake; /* to be refused while disk space is low (see journal.h)
-			 */
+	bool needs_room; /* to be refused while disk space is low (see
+			    journal.h) */
 
 	/* The answer of journal_commit(). */
 	bool is_committed;
+	bool lacked_room;   /* refused so, and not tried */
 	struct error error; /* why not; number ENOSPC or EDQUOT: disk is full */
 	struct segment_ref segment; /* where it now lies, */
 	struct place place;         /* for all of its records */

@@ -103,7 +103,7 @@ make_accept(uint64_t id)
 	progress_init(&message->progress, 1);
 	body_set(&message->body, BYTES("Subject: x\r\n\r\n"));
 	commit->message = message;
-	commit->unit.is_intake = true;
+	commit->unit.needs_room = true;
 	unit_add(&commit->unit, record_message(message));
 	return commit;
 }

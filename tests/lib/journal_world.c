@@ -399,7 +399,7 @@ add_accept(struct group *group, struct world_message *facts)
 
 	part->made = make_message(facts);
 	part->accepts = facts;
-	part->unit.is_intake = true;
+	part->unit.needs_room = true;
 	unit_add(&part->unit, record_message(part->made));
 }
 
@@ -627,7 +627,7 @@ step_bounce(struct world *world)
 	struct world_message *bounce = new_facts(world, 300);
 	bounce->partner = failed->id;
 	add_accept(&group, bounce);
-	group.parts[0].unit.is_intake = false;
+	group.parts[0].unit.needs_room = false;
 	add_finish(&group.parts[0], failed);
 	return commit(world, &group);
 }

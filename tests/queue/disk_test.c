@@ -90,7 +90,7 @@ commit(struct journal *journal, uint64_t id, const char *content)
 	envelope_add_recipient(&message->envelope, BYTES("b@y.example"));
 	body_set(&message->body, bytes_of(content));
 	unit_init(&unit);
-	unit.is_intake = true;
+	unit.needs_room = true;
 	unit_add(&unit, record_message(message));
 	cr_assert(journal_commit(journal, units, 1, &error));
 	cr_assert(unit.is_committed, "%s", error_text(&unit.error));

@@ -516,14 +516,14 @@ Test(journal, starts_where_nothing_can_be_put_aside)
 /* ---- commits that fail ---- */
 
 static bool
-commit_one(struct world *world, bool is_intake, struct unit *unit)
+commit_one(struct world *world, bool needs_room, struct unit *unit)
 {
 	struct message *message = message_new();
 	struct unit *units[1] = {unit};
 
 	message->id = ledger_new_id(world->ledger, 1);
 	unit_init(unit);
-	unit->is_intake = is_intake;
+	unit->needs_room = needs_room;
 	unit_add(unit, record_message(message));
 	bool goes_on = journal_commit(world->journal, units, 1, &world->error);
 	message_free(message);
@@ -541,9 +541,11 @@ Test(journal, refuses_mail_but_not_outcomes_below_the_floor)
 	fake_disk_set_capacity(world.fake, 14000);
 	cr_expect(commit_one(&world, true, &unit));
 	cr_expect_not(unit.is_committed);
+	cr_expect(unit.lacked_room);
 	cr_expect_eq(unit.error.number, ENOSPC);
 	cr_expect(commit_one(&world, false, &unit));
 	cr_expect(unit.is_committed);
+	cr_expect_not(unit.lacked_room);
 	world_clear(&world);
 }
 

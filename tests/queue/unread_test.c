@@ -127,7 +127,7 @@ commit_many(struct world *world, size_t count)
 		units[i] = memory_new(sizeof(*units[i]));
 		unit_init(units[i]);
 		unit_add(units[i], record_message(messages[i]));
-		units[i]->is_intake = true;
+		units[i]->needs_room = true;
 	}
 	cr_assert(journal_commit(world->journal, units, count, &world->error));
 	for (size_t i = 0; i < count; i++) {

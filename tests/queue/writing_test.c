@@ -9,7 +9,7 @@
 
 /* Whether the group is committed; error is the unit's. */
 static bool
-commit(struct world *world, bool is_intake, struct error *error)
+commit(struct world *world, bool needs_room, struct error *error)
 {
 	struct message *message = message_new();
 	struct unit unit;
@@ -17,7 +17,7 @@ commit(struct world *world, bool is_intake, struct error *error)
 
 	message->id = ledger_new_id(world->ledger, 1);
 	unit_init(&unit);
-	unit.is_intake = is_intake;
+	unit.needs_room = needs_room;
 	unit_add(&unit, record_message(message));
 	cr_assert(journal_commit(world->journal, units, 1, &world->error), "%s",
 	    error_text(&world->error));

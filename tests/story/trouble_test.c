@@ -84,6 +84,77 @@ Test(trouble, takes_mail_again_once_the_disk_has_room)
 	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
 }
 
+/* It would be gone when there is something to be delivered. */
+Test(trouble, spends_no_reserve_on_deferrals)
+{
+	world.moods[0] = MOOD_DOWN;
+	world_submit(&world, "", "b@y.example");
+	world.moods[0] = MOOD_TEMPORARY;
+	world.lacks_room = true;
+	uint32_t written = world.next_offset;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(world.next_offset, written);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
+	cr_expect_eq(times_told("1 again in 60 s"), 1,
+	    "attempts count though they are not recorded");
+	cr_expect_eq(times_told("1 again in 120 s"), 1);
+	cr_expect_gt(times_told("1 again in 300 s"), 100);
+	world.moods[0] = MOOD_GOOD;
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_eq(world_disk_size(&world), 0, "what is delivered has room");
+}
+
+Test(trouble, tries_again_after_a_restart_what_it_had_no_room_to_defer)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world.lacks_room = true;
+	world_pass(&world, 12 * CLOCK_HOUR);
+	unsigned told_before = times_told("1 again in");
+	world_crash(&world);
+	world_pass(&world, CLOCK_MINUTE);
+	cr_expect_eq(times_told("1 again in"), told_before + 1);
+	world.moods[0] = MOOD_GOOD;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(world_disk_size(&world), 0);
+}
+
+/* What may have been delivered, and what the sender was told. */
+Test(trouble, records_more_than_a_deferral_without_room)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world.lacks_room = true;
+	uint32_t written = world.next_offset;
+	world.moods[0] = MOOD_CUT;
+	world_pass(&world, CLOCK_HOUR);
+	cr_expect_gt(world.next_offset, written);
+	world.moods[0] = MOOD_TEMPORARY;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect(told("1 delayed"));
+	world_crash(&world);
+	cr_expect_eq(world_disk_size(&world), 2, "the report is there");
+}
+
+/* Some were tried while there was still room, it seemed. */
+Test(trouble, leaves_out_deferrals_that_could_not_be_written_at_first)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	world.keeps_orders = true;
+	world_submit(&world, "a@x.example", "b@y.example");
+	world.keeps_orders = false;
+	world.disk_errno = ENOSPC;
+	world_let_go(&world);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 1);
+	world.disk_errno = 0;
+	world.lacks_room = true;
+	world_pass(&world, CLOCK_MINUTE);
+	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
+	world.moods[0] = MOOD_GOOD;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(world_disk_size(&world), 0);
+}
+
 Test(trouble, does_not_spin_where_messages_cannot_be_read)
 {
 	world.moods[0] = MOOD_DOWN;

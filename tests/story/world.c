@@ -320,7 +320,7 @@ is_refused(const struct world *world, const struct commit *commit)
 static bool
 goes_well(const struct world *world, const struct commit *commit)
 {
-	if (is_refused(world, commit))
+	if (is_refused(world, commit) || commit->unit.lacked_room)
 		return false;
 	return world->disk_errno == 0 ||
 	    (is_full(world) && commit->unit.count == 0);
@@ -341,7 +341,9 @@ static void
 fail_commit(struct world *world, struct commit *commit)
 {
 	struct error error = {
-	    .kind = ERROR_SYSTEM, .number = world->disk_errno};
+	    .kind = ERROR_SYSTEM,
+	    .number = commit->unit.lacked_room ? ENOSPC : world->disk_errno,
+	};
 
 	(void)snprintf(
 	    error.text, sizeof(error.text), "disk: %s", strerror(error.number));
@@ -359,8 +361,10 @@ commit(struct world *world, struct commit *commit)
 	struct unit *unit = &commit->unit;
 
 	commit->done = true;
-	commit->free_bytes = is_full(world) ? 0 : world->room;
+	commit->free_bytes =
+	    is_full(world) || world->lacks_room ? 0 : world->room;
 	unit->is_committed = false;
+	unit->lacked_room = world->lacks_room && unit->needs_room;
 	unit->error = (struct error){.kind = ERROR_NONE};
 	if (goes_well(world, commit))
 		do_commit(world, commit);
@@ -522,7 +526,7 @@ carry_out(struct world *world, struct order *order)
 		dispatch_result(world->dispatch, order, world->now);
 		return;
 	}
-	order->message = copy_message(one->message);
+	order_take_message(order, copy_message(one->message));
 	switch (order->kind) {
 	case ORDER_ATTEMPT:
 		attempt(world, order);

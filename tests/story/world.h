@@ -42,8 +42,9 @@ struct world {
 	struct clock_time now;
 	int64_t start;
 	enum upstream_mood moods[WORLD_UPSTREAMS];
-	int disk_errno; /* commits fail with this; 0: they succeed */
-	uint64_t room;  /* free octets on the disk, where that is not full */
+	int disk_errno;  /* commits fail with this; 0: they succeed */
+	uint64_t room;   /* free octets on the disk, where that is not full */
+	bool lacks_room; /* what needs room is refused */
 	enum disk_mood disk_mood;
 	bool refuses_quarantine; /* what is damaged cannot be copied */
 	/* Orders and commits are kept until world_let_go(). */
