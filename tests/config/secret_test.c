@@ -143,5 +143,6 @@ Test(secret, is_not_what_a_failing_command_says)
 	expect_error(&secret, "run /bin/sh: it failed (status 3)");
 	char missing[] = "/does/not/exist";
 	command[0] = missing;
-	expect_error(&secret, "/does/not/exist: No such file or directory");
+	/* Under valgrind, which has no vfork(): by its status, 127. */
+	expect_error(&secret, "run /does/not/exist: ");
 }
