@@ -143,6 +143,5 @@ Test(secret, is_not_what_a_failing_command_says)
 	expect_error(&secret, "run /bin/sh: it failed (status 3)");
 	char missing[] = "/does/not/exist";
 	command[0] = missing;
-	/* Under valgrind, which has no vfork(): by its status, 127. */
-	expect_error(&secret, "run /does/not/exist: ");
+	expect_error(&secret, "/does/not/exist: No such file or directory");
 }
