@@ -73,10 +73,10 @@ move_or_grow(struct buffer *buffer, size_t size)
 	assert(size <= SIZE_MAX - buffer->start - buffer->len);
 	size_t needed = buffer->len + size;
 
-	if (room_behind(buffer) < size && needed <= buffer->capacity &&
+	if (buffer->memory != NULL && needed <= buffer->capacity &&
 	    buffer->len <= buffer->start)
 		move_to_front(buffer);
-	if (buffer->memory == NULL || room_behind(buffer) < size)
+	else
 		resize(buffer, next_capacity(buffer, needed + buffer->start));
 }
 
