@@ -84,19 +84,13 @@ static void
 progressed(struct dispatch *dispatch, struct ledger_entry *entry,
     const struct commit *commit, struct clock_time now)
 {
-	const struct progress *progress = &commit->message->progress;
-
 	if (commit->unit.lacked_room)
 		left_out(commit);
 	else
 		ledger_set_progress_place(
 		    dispatch->ledger, entry, commit->unit.place);
-	entry->attempts = (uint16_t)progress->attempts;
-	if (progress->delay_reported)
-		entry->flags |= FLAG_DELAY_REPORTED;
-	dispatch_rest(dispatch, entry, commit->route,
-	    retry_due(&dispatch->options.retry, progress->next_at, now),
-	    progress->held, now);
+	dispatch_rest_as(
+	    dispatch, entry, &commit->message->progress, commit->route, now);
 }
 
 static void

@@ -157,6 +157,18 @@ dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
 }
 
 void
+dispatch_rest_as(struct dispatch *dispatch, struct ledger_entry *entry,
+    const struct progress *progress, uint16_t route, struct clock_time now)
+{
+	entry->attempts = (uint16_t)progress->attempts;
+	if (progress->delay_reported)
+		entry->flags |= FLAG_DELAY_REPORTED;
+	dispatch_rest(dispatch, entry, route,
+	    retry_due(&dispatch->options.retry, progress->next_at, now),
+	    progress->held, now);
+}
+
+void
 dispatch_remove(
     struct dispatch *dispatch, struct ledger_entry *entry, struct bulk *bulk)
 {
@@ -209,17 +221,11 @@ recovered_progress(struct dispatch *dispatch, const struct journal_fact *fact,
     struct clock_time now)
 {
 	struct ledger_entry *entry = ledger_find(dispatch->ledger, fact->id);
-	const struct progress *progress = fact->progress;
 	if (entry == NULL)
 		return;
 
 	ledger_set_progress_place(dispatch->ledger, entry, fact->place);
-	entry->attempts = (uint16_t)progress->attempts;
-	if (progress->delay_reported)
-		entry->flags |= FLAG_DELAY_REPORTED;
-	dispatch_rest(dispatch, entry, entry->route,
-	    retry_due(&dispatch->options.retry, progress->next_at, now),
-	    progress->held, now);
+	dispatch_rest_as(dispatch, entry, fact->progress, entry->route, now);
 }
 
 void

@@ -148,6 +148,10 @@ void dispatch_set_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
  */
 void dispatch_rest(struct dispatch *dispatch, struct ledger_entry *entry,
     uint16_t route, int64_t due, bool held, struct clock_time now);
+/* The same as progress says: when, or held; and it is remembered of it what is
+ * asked for without reading it. */
+void dispatch_rest_as(struct dispatch *dispatch, struct ledger_entry *entry,
+    const struct progress *progress, uint16_t route, struct clock_time now);
 /* Commit FINISHED: removed by the administrator.  bulk waits for it, or is
  * NULL.
  */
