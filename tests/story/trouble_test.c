@@ -84,6 +84,14 @@ Test(trouble, takes_mail_again_once_the_disk_has_room)
 	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
 }
 
+static void
+expect_all_goes_once_the_upstream_is_well(void)
+{
+	world.moods[0] = MOOD_GOOD;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(world_disk_size(&world), 0);
+}
+
 /* It would be gone when there is something to be delivered. */
 Test(trouble, spends_no_reserve_on_deferrals)
 {
@@ -114,9 +122,7 @@ Test(trouble, tries_again_after_a_restart_what_it_had_no_room_to_defer)
 	world_crash(&world);
 	world_pass(&world, CLOCK_MINUTE);
 	cr_expect_eq(times_told("1 again in"), told_before + 1);
-	world.moods[0] = MOOD_GOOD;
-	world_pass(&world, CLOCK_DAY);
-	cr_expect_eq(world_disk_size(&world), 0);
+	expect_all_goes_once_the_upstream_is_well();
 }
 
 /* What may have been delivered, and what the sender was told. */
@@ -150,9 +156,7 @@ Test(trouble, leaves_out_deferrals_that_could_not_be_written_at_first)
 	world.lacks_room = true;
 	world_pass(&world, CLOCK_MINUTE);
 	cr_expect_eq(dispatch_unrecorded(world.dispatch), 0);
-	world.moods[0] = MOOD_GOOD;
-	world_pass(&world, CLOCK_DAY);
-	cr_expect_eq(world_disk_size(&world), 0);
+	expect_all_goes_once_the_upstream_is_well();
 }
 
 Test(trouble, does_not_spin_where_messages_cannot_be_read)
