@@ -128,10 +128,9 @@ bool journal_write_out(const struct journal *journal, const struct unit *unit,
  * One group: append all units, one fdatasync, answer each (unit.h's answer).
  * Large bodies in it are synced first, then their directory.
  *
- * A unit that cannot be encoded, or that needs room while space is
- * low, fails alone.  A failed write or sync fails the whole group, and what was
- * written of it is cut off or made not to count; the next group goes to a new
- * segment.
+ * A unit that cannot be encoded, or that needs room while space is low, fails
+ * alone.  A failed write or sync fails the whole group, and what was written of
+ * it is cut off or made not to count; the next group goes to a new segment.
  *
  * False: the group failed and nothing more can be committed; all units are
  * answered. Exit, to be restarted on what is durable.
