@@ -2,8 +2,9 @@
 
 A cycle: the upstream is away and mail comes, until it is refused, by 452 and
 nothing else; the rest of the disk is filled, and sometimes the daemon killed;
-the upstream is back, and all that was accepted goes, while the disk is as full
-as can be; with room again, mail is taken again, without a restart.
+sometimes the upstream is back, but defers all for long; then it takes what
+comes, and all that was accepted goes, while the disk is as full as can be; with
+room again, mail is taken again, without a restart.
 """
 
 import os
@@ -23,6 +24,8 @@ KINDS = ("ext4", "ext4-few-inodes", "tmpfs", "xfs", "btrfs")
 # Where each write takes new room, outcomes may have to wait for some.
 COPIES_ON_WRITE = ("btrfs",)
 REFUSALS = 3    # in a row, and it is full
+# More than what is kept for outcomes would hold, if each took a part of it.
+DEFERRALS = 15000
 SLOW = {"btrfs": 128 * disks.MEGA, "xfs": 320 * disks.MEGA}
 
 
@@ -63,6 +66,8 @@ def cycle(figures, job, library, upstream):
         world.end(None)
         assert world.begin(None), \
             "does not start on a full disk:\n" + world.log()
+    if kind not in SLOW and world.choose.random() < 0.5:
+        _defer(world, figures)
     upstream.reopen()
     world.daemon.do("flush")
     _drain(world, figures, kind)
@@ -76,6 +81,17 @@ def cycle(figures, job, library, upstream):
     world.account(figures)
     figures.count += 1
     figures.note("cycles on " + kind)
+
+
+def _defer(world, figures):
+    upstream = world.upstream
+    upstream.is_busy = True
+    upstream.reopen()
+    world.daemon.do("flush")
+    box.until(lambda: upstream.deferrals >= DEFERRALS, lambda: (
+        "so many deferrals: %d\n%s" % (upstream.deferrals, world.log())), 120)
+    upstream.is_busy = False
+    figures.note("deferred for long while the disk was full")
 
 
 def _drain(world, figures, kind):

@@ -38,6 +38,9 @@ SHAPES = {
 }
 
 
+BUSY = "451 4.3.2 " + "come back later, " * 25
+
+
 class Upstream(sink.Sink):
     """Does to each letter what its recipient's name says:
 
@@ -45,12 +48,16 @@ class Upstream(sink.Sink):
     cut       takes it, and is gone before it says so, once
     later     refuses it with 450, once
     refused   refuses it with 550
+
+    Where it is_busy, it defers them all.
     """
 
     def __init__(self):
         self.life = 0
         self.running = 0
         self.known = set()
+        self.is_busy = False
+        self.deferrals = 0
         self.may_answer = threading.Event()
         self.may_answer.set()
         super().__init__()
@@ -61,6 +68,10 @@ class Upstream(sink.Sink):
             session.life = self.life
             with self._lock:
                 self.running += 1
+        if verb == "RCPT" and self.is_busy:
+            with self._lock:
+                self.deferrals += 1
+            return BUSY
         if verb == "RCPT":
             return self._judge(argument)
         if verb == "END":
@@ -106,6 +117,8 @@ class Upstream(sink.Sink):
         self.messages.clear()
         self.known.clear()
         self.faults.clear()
+        self.is_busy = False
+        self.deferrals = 0
 
     def finish(self):
         """Nobody is left of those who were connected: all they said is read.
