@@ -114,6 +114,9 @@ struct record {
 	/* MESSAGE: inline, from memory or from a stretch of a file; or, where
 	 * it has a name, the large file, to be synced with the commit. */
 	const struct body *body;
+	/* The same: what the content's check has to be, since it is on record
+	 * already and moves; 0: it is new. */
+	uint64_t check;
 	const struct progress *progress; /* PROGRESS */
 };
 
@@ -153,7 +156,8 @@ struct unit_stamp {
 /*
  * Append unit to buffer, filled up to a multiple of 8.  Content in files is
  * read through disk.  Sets only unit->place.len.  Fails where content cannot be
- * read, or with ERROR_LIMIT; buffer is then as it was.
+ * read, with ERROR_DATA where it is not what its record says, or with
+ * ERROR_LIMIT; buffer is then as it was.
  */
 bool unit_encode(struct buffer *buffer, struct unit *unit,
     const struct unit_stamp *stamp, const struct disk *disk,
@@ -216,7 +220,7 @@ struct record_check *record_check_new(uint64_t seed);
 void record_check_add(struct record_check *check, struct bytes content);
 /* Frees check. */
 uint64_t record_check_finish(struct record_check *check);
-/* The check of the content that body, a stretch of a file, tells of; it is read
- * in pieces.  ERROR_DATA: the file is too short. */
+/* The check of the content that body tells of; from a file, it is read in
+ * pieces.  ERROR_DATA: the file is too short. */
 bool record_check_body(const struct disk *disk, const struct body *body,
     uint64_t id, uint64_t *out_check, struct error *error) MUST_USE;

@@ -174,6 +174,22 @@ open_large(const struct disk *disk, int large_fd,
 	return true;
 }
 
+/* From its file into memory. */
+static bool
+keep(const struct disk *disk, struct body *body, struct error *error)
+{
+	size_t len = (size_t)body->len;
+
+	if (len > 0 &&
+	    !disk_read_at(disk, body->fd, buffer_reserve(&body->memory, len),
+		len, body->offset, error))
+		return false;
+	buffer_commit(&body->memory, len);
+	body->fd = -1;
+	body->offset = 0;
+	return true;
+}
+
 static bool
 load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
     uint64_t contents_at, const struct record_head *head, bool verifies,
@@ -187,7 +203,12 @@ load_body(const struct disk *disk, int large_fd, struct segment_ref segment,
 		body->offset = contents_at + head->content_offset;
 		body->len = head->content_len;
 	}
-	return !verifies || SEED(LOADED_UNCHECKED) ||
+	if (!verifies)
+		return true;
+	if (!head->is_large && body->len <= SEGMENT_KEPT_MAX &&
+	    !keep(disk, body, error))
+		return false;
+	return SEED(LOADED_UNCHECKED) ||
 	    segment_verify(disk, body, head, error);
 }
 

@@ -93,10 +93,15 @@ struct segment_message {
 	struct place progress_place;         /* or PLACE_NONE */
 };
 
+/* Content up to so many octets is kept in memory: several messages wait for
+ * each connection. */
+#define SEGMENT_KEPT_MAX ((size_t)16 * 1024)
+
 /*
- * Read envelope, progress and content's place, and check all of it, the content
- * included, against the checksums.  The body is a stretch of the segment, or a
- * large file, opened here and closed by body_clear().
+ * Read envelope, progress and content, and check all of it against the
+ * checksums.  The body is in memory up to SEGMENT_KEPT_MAX, so that what is
+ * sent is what was checked; else a stretch of the segment, or a large file,
+ * opened here and closed by body_clear().
  *
  * large_fd  the directory large/
  *
@@ -112,9 +117,8 @@ bool segment_load_facts(const struct disk *disk, int large_fd,
     struct error *error) MUST_USE;
 
 /*
- * Read the content that body tells of, a stretch of a file, and compare it with
- * the check in head.  ERROR_DATA: it is not what was committed, or the file is
- * too short.
+ * Compare the content that body tells of with the check in head.  ERROR_DATA:
+ * it is not what was committed, or the file is too short.
  */
 bool segment_verify(const struct disk *disk, const struct body *body,
     const struct record_head *head, struct error *error) MUST_USE;

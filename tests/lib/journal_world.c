@@ -780,19 +780,29 @@ say(struct world_verdict *verdict, const struct world_message *facts,
 }
 
 static bool
-contents_are_equal(
-    struct world *world, const struct body *read, const struct body *expected)
+is_content_of_file(
+    struct world *world, const struct body *body, struct bytes content)
 {
-	char *data = memory_new(read->len + 1);
+	char *data = memory_new(content.len);
 	struct error error;
-	bool is_equal = read->len == expected->len &&
-	    disk_read_at(fake_disk_face(world->fake), read->fd, data,
-		(size_t)read->len, read->offset, &error) &&
-	    bytes_equal(bytes_make(data, (size_t)read->len),
-		buffer_bytes(&expected->memory));
+	bool is_equal = disk_read_at(fake_disk_face(world->fake), body->fd,
+			    data, content.len, body->offset, &error) &&
+	    bytes_equal(bytes_make(data, content.len), content);
 
 	free(data);
 	return is_equal;
+}
+
+static bool
+contents_are_equal(
+    struct world *world, const struct body *read, const struct body *expected)
+{
+	struct bytes content = buffer_bytes(&expected->memory);
+
+	if (read->len != content.len)
+		return false;
+	return read->fd < 0 ? bytes_equal(buffer_bytes(&read->memory), content)
+			    : is_content_of_file(world, read, content);
 }
 
 static enum world_state
