@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "config/config_folder.h"
 #include "config/secret.h"
+#include "lib/watched.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -141,7 +142,16 @@ Test(secret, is_not_what_a_failing_command_says)
 	struct secret secret = secret_of(nothing, nothing, nothing, command);
 
 	expect_error(&secret, "run /bin/sh: it failed (status 3)");
+}
+
+Test(secret, is_not_what_a_missing_command_says)
+{
+	if (is_under_valgrind())
+		cr_skip_test("its posix_spawn() does not hear from exec()");
+
 	char missing[] = "/does/not/exist";
-	command[0] = missing;
+	char *command[] = {missing, NULL};
+	struct secret secret = secret_of(nothing, nothing, nothing, command);
+
 	expect_error(&secret, "/does/not/exist: No such file or directory");
 }

@@ -1,6 +1,6 @@
 #include "lib/hostile_scene.h"
 
-#include "lib/sanitizer.h"
+#include "lib/watched.h"
 
 #include <criterion/criterion.h>
 #include <openssl/ssl.h>
@@ -95,7 +95,7 @@ hostile_expect_memory(size_t mark, size_t limit, const char *name)
 {
 	const size_t peak = read_status("VmHWM");
 
-	if (!SANITIZER_IS_ON)
+	if (!is_watched())
 		cr_expect_leq(peak, mark + limit, "%s: %zu KiB more", name,
 		    (peak - mark) / 1024);
 }

@@ -1,9 +1,12 @@
 #include "lib/loop_until.h"
 
+#include "lib/watched.h"
+
 #include <criterion/criterion.h>
 #include <dirent.h>
 
-#define WAIT_MAX (20 * CLOCK_SECOND)
+#define WAIT_MAX     (20 * CLOCK_SECOND)
+#define VALGRIND_MAX (10 * WAIT_MAX)
 
 struct watchman {
 	struct loop *loop;
@@ -40,7 +43,8 @@ loop_until(struct loop *loop, loop_until_fn *is_so, void *ctx)
 
 	loop_timer_init(&watchman.nap, loop, ask, &watchman);
 	loop_timer_init(&watchman.end, loop, give_up, &watchman);
-	loop_timer_set(&watchman.end, clock_now().mono_ms + WAIT_MAX);
+	int64_t max = is_under_valgrind() ? VALGRIND_MAX : WAIT_MAX;
+	loop_timer_set(&watchman.end, clock_now().mono_ms + max);
 	loop_task_init(&watchman.turn, ask, &watchman);
 	loop_later(loop, &watchman.turn);
 	loop_run(loop);

@@ -7,7 +7,8 @@
 
 typedef bool loop_until_fn(void *ctx);
 
-/* Run turns of loop until is_so; the test fails after 20 s. */
+/* Run turns of loop until is_so; the test fails after 20 s, under valgrind
+ * after 200. */
 void loop_until(struct loop *loop, loop_until_fn *is_so, void *ctx);
 /* Until *flag. */
 void loop_until_set(struct loop *loop, const bool *flag);
