@@ -54,9 +54,10 @@ memory_resize_array(void *memory, size_t count, size_t size)
 char *
 memory_copy(struct bytes bytes)
 {
-	char *copy = memory_array(bytes.len + 1, 1);
+	char *copy = memory_given(malloc(bytes.len + 1));
 
 	memcpy(copy, bytes.data, bytes.len);
+	copy[bytes.len] = '\0';
 	return copy;
 }
 

@@ -2,15 +2,10 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* Longer words are not compared. */
 #define GUESS_MAX 48
-
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
 
 /* Letters added, left out, changed, or swapped with their neighbour. */
 static unsigned
@@ -26,11 +21,11 @@ edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 			bool same = a[i - 1] == b[j - 1];
 			unsigned best = rows[i - 1][j - 1] + !same;
 
-			best = least(best, rows[i - 1][j] + 1);
-			best = least(best, rows[i][j - 1] + 1);
+			best = MIN(best, rows[i - 1][j] + 1);
+			best = MIN(best, rows[i][j - 1] + 1);
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
 			    a[i - 2] == b[j - 1])
-				best = least(best, rows[i - 2][j - 2] + 1);
+				best = MIN(best, rows[i - 2][j - 2] + 1);
 			rows[i][j] = best;
 		}
 	}

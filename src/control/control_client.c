@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -193,9 +194,7 @@ read_stretch(struct answer *answer, struct error *error)
 	while (answer->left > 0 && !answer->enough) {
 		if (answer->input.len == 0 && !receive(answer, error))
 			return false;
-		size_t len = answer->left < answer->input.len
-		    ? (size_t)answer->left
-		    : answer->input.len;
+		size_t len = (size_t)MIN(answer->left, answer->input.len);
 
 		hand_over(
 		    answer, bytes_first(buffer_bytes(&answer->input), len));

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -119,16 +120,12 @@ file_size_max(void)
 }
 
 static uint64_t
-at_most(uint64_t wanted, uint64_t most)
-{
-	return wanted < most ? wanted : most;
-}
-
-static uint64_t
 segment_size(const struct config *config)
 {
-	return at_most(
-	    (uint64_t)config->queue.segment_size_bytes, file_size_max());
+	uint64_t wanted = (uint64_t)config->queue.segment_size_bytes;
+	uint64_t most = file_size_max();
+
+	return MIN(wanted, most);
 }
 
 static void
@@ -171,14 +168,14 @@ reserve(const struct config *config)
 {
 	uint64_t wanted = segment_size(config) / 2;
 	uint64_t total = UINT64_MAX;
+	uint64_t most = file_size_max();
 	struct error ignored;
 
 	/* Where this fails, so does all that follows. */
 	(void)!file_system_size(config->queue.directory, &total, &ignored);
-	wanted = at_most(wanted, total / RESERVE_PART);
-	if (wanted < RESERVE_MIN)
-		wanted = RESERVE_MIN;
-	return at_most(wanted, file_size_max());
+	wanted = MIN(wanted, total / RESERVE_PART);
+	wanted = MAX(wanted, RESERVE_MIN);
+	return MIN(wanted, most);
 }
 
 static bool

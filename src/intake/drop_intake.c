@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
@@ -415,8 +416,7 @@ cost_of_step(const struct drop_file *file)
 	uint64_t left =
 	    size > file->reader.offset ? size - file->reader.offset : 0;
 
-	return FILE_COST +
-	    (left < DROP_READER_STEP ? (size_t)left : DROP_READER_STEP);
+	return FILE_COST + (size_t)MIN(left, DROP_READER_STEP);
 }
 
 /* Each file that is being read goes a step on.  False: there is none. */

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 void
@@ -56,7 +57,7 @@ smtp_spool_read(const struct smtp_spool *spool, uint64_t offset, void *data,
     size_t len, size_t *out_len, struct error *error)
 {
 	const uint64_t left = spool->len - offset;
-	const size_t some = left < len ? (size_t)left : len;
+	const size_t some = (size_t)MIN(left, len);
 
 	if (!file_read_at(spool->fd, data, some, offset, error))
 		return error_context(error, "temporary file");

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 void
@@ -43,7 +44,7 @@ body_read(const struct body *body, uint64_t offset, void *data, size_t len,
     size_t *out_len, struct error *error)
 {
 	uint64_t left = offset < body->len ? body->len - offset : 0;
-	size_t wanted = left < len ? (size_t)left : len;
+	size_t wanted = (size_t)MIN(left, len);
 
 	if (wanted > 0 && body->fd < 0) {
 		struct bytes content = buffer_bytes(&body->memory);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #define PIECE_SIZE ((size_t)48 * 1024)
 
@@ -35,7 +36,7 @@ look_at(struct traits *traits, struct bytes piece, uint64_t *column)
 static bool
 look(const struct body *body, struct traits *traits, struct error *error)
 {
-	size_t size = body->len < PIECE_SIZE ? (size_t)body->len : PIECE_SIZE;
+	size_t size = (size_t)MIN(body->len, PIECE_SIZE);
 	char *memory = memory_array(size, 1);
 	uint64_t column = 0;
 	uint64_t offset = 0;
@@ -211,7 +212,7 @@ read_piece(struct mime *mime, const struct mime_plan *plan, uint64_t start,
     uint64_t len, struct buffer *output, struct error *error)
 {
 	uint64_t left = len - mime->offset;
-	size_t wanted = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+	size_t wanted = (size_t)MIN(left, PIECE_SIZE);
 	char *memory = memory_array(wanted, 1);
 	size_t got = 0;
 

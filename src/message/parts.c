@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
 
@@ -106,8 +107,7 @@ end_header(struct walk *walk, uint64_t offset, bool is_empty_line)
 {
 	struct stretch *stretch = current(walk);
 	struct part *part = &walk->parts->parts[walk->part];
-	size_t size = stretch->len < HEADER_SIZE_MAX ? (size_t)stretch->len
-						     : HEADER_SIZE_MAX;
+	size_t size = (size_t)MIN(stretch->len, HEADER_SIZE_MAX);
 	char *header = memory_array(size, 1);
 	size_t len = 0;
 
@@ -300,7 +300,7 @@ parts_find(const struct body *body, struct parts *parts, struct error *error)
 {
 	struct walk walk = {.body = body, .parts = parts, .error = error};
 	struct parts_line *line = memory_new(sizeof(*line));
-	size_t size = body->len < READ_SIZE ? (size_t)body->len : READ_SIZE;
+	size_t size = (size_t)MIN(body->len, READ_SIZE);
 	char *memory = memory_array(size, 1);
 
 	*parts = (struct parts){0};

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -26,7 +27,7 @@ stream_reserve(struct buffer *buffer, size_t *out_size)
 
 	assert(room > 0 && data != NULL);
 	size_t size = buffer->capacity - buffer->start - buffer->len;
-	*out_size = size < room ? size : room;
+	*out_size = MIN(size, room);
 	return data;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/param.h>
 #include <xxhash.h>
 
 #define MAGIC     "postboun"
@@ -37,8 +38,8 @@ add_copy(struct bytes copy, struct bounds *bounds)
 	    len != COPY_LEN ||
 	    packed_take64(&packed) != check_of(bytes_first(copy, CHECK_AT)))
 		return;
-	bounds->oldest = oldest > bounds->oldest ? oldest : bounds->oldest;
-	bounds->newest = newest > bounds->newest ? newest : bounds->newest;
+	bounds->oldest = MAX(bounds->oldest, oldest);
+	bounds->newest = MAX(bounds->newest, newest);
 }
 
 static bool

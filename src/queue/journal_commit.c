@@ -3,6 +3,7 @@
 #include "queue/large.h"
 
 #include <errno.h>
+#include <sys/param.h>
 
 /* Written at a time, so that a large group takes no memory of its size. */
 #define WRITE_LEN ((size_t)1024 * 1024)
@@ -163,12 +164,6 @@ write_group(struct group *group, struct unit *const *units, size_t count,
 	return group->next == group->first || flush(group, error);
 }
 
-static uint64_t
-lesser(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static bool
 is_worth_laying_ahead(const struct group *group)
 {
@@ -189,11 +184,11 @@ lay_ahead(struct group *group)
 	struct error ignored;
 
 	if (is_worth_laying_ahead(group))
-		end = lesser(end + LAID_LEN, journal->segment_size);
+		end = MIN(end + LAID_LEN, journal->segment_size);
 	if (journal->laid < group->written)
 		journal->laid = group->written;
 	while (journal->laid < end) {
-		size_t len = lesser(end - journal->laid, sizeof(ZEROS));
+		size_t len = MIN(end - journal->laid, sizeof(ZEROS));
 		if (!disk_write_at(journal->disk, group->segment->fd, ZEROS,
 			len, journal->laid, &ignored))
 			return;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 /* Ids that may have been given out in what could not be read: far more than fit
  * there, though where the clock gives them, too, not more than an hour's. */
@@ -33,7 +34,7 @@ rewrite(
 	for (uint64_t at = end->group_offset;
 	     is_ok && at != 0 && at < end->offset;) {
 		uint64_t left = end->offset - at;
-		size_t len = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
+		size_t len = (size_t)MIN(left, PIECE_LEN);
 		is_ok =
 		    disk_read_at(journal->disk, fd, piece, len, at, error) &&
 		    disk_write_at(journal->disk, fd, piece, len, at, error);

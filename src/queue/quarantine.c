@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define FILE_MODE 0600
 #define PART_NAME "part" /* of a copy that is being written */
@@ -47,7 +48,7 @@ copy_stretch(const struct quarantine *quarantine, int from_fd, uint64_t offset,
 {
 	for (uint64_t done = 0; done < len;) {
 		uint64_t left = len - done;
-		size_t size = left < PIECE_LEN ? (size_t)left : PIECE_LEN;
+		size_t size = (size_t)MIN(left, PIECE_LEN);
 		if (!copy_piece(quarantine, from_fd, offset + done, to_fd, done,
 			size, error))
 			return false;

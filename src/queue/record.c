@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <xxhash.h>
 
 #define UNIT_MAGIC "unit"
@@ -408,13 +409,13 @@ record_check_body(const struct disk *disk, const struct body *body, uint64_t id,
 	}
 
 	struct record_check *check = record_check_new(id);
-	size_t size = body->len < PIECE_LEN ? (size_t)body->len : PIECE_LEN;
+	size_t size = (size_t)MIN(body->len, PIECE_LEN);
 	char *piece = memory_new(size);
 	bool is_ok = true;
 
 	for (uint64_t done = 0; is_ok && done < body->len;) {
 		uint64_t left = body->len - done;
-		size_t len = left < size ? (size_t)left : size;
+		size_t len = (size_t)MIN(left, size);
 		is_ok = disk_read_at(
 		    disk, body->fd, piece, len, body->offset + done, error);
 		if (is_ok)

@@ -1,6 +1,7 @@
 #include "queue/retry.h"
 
 #include <assert.h>
+#include <sys/param.h>
 
 int64_t
 retry_delay(
@@ -34,7 +35,7 @@ clamp(int64_t value, int64_t max)
 {
 	if (value < 0)
 		return 0;
-	return value < max ? value : max;
+	return MIN(value, max);
 }
 
 /* to - from, without overflow for whatever a disk may hold. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <xxhash.h>
 
 /* Read at a time; content longer than this is skipped rather than read. */
@@ -278,8 +279,7 @@ is_zero(struct scanner *scanner, uint64_t offset, uint64_t len, bool *out,
 
 	*out = true;
 	while (*out && offset < end) {
-		size_t left = end - offset < WINDOW_LEN ? (size_t)(end - offset)
-							: WINDOW_LEN;
+		size_t left = (size_t)MIN(end - offset, WINDOW_LEN);
 		if (!look(&scanner->window, offset, left, &data, error))
 			return false;
 		if (data.len == 0)
@@ -311,8 +311,7 @@ leave_zeros_out(
 	struct bytes data;
 
 	while (at < end) {
-		size_t left =
-		    end - at < WINDOW_LEN ? (size_t)(end - at) : WINDOW_LEN;
+		size_t left = (size_t)MIN(end - at, WINDOW_LEN);
 		if (!look(&scanner->window, at, left, &data, error))
 			return false;
 		if (data.len == 0)

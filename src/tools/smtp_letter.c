@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,7 +162,7 @@ read_at(const struct smtp_letter *letter, uint64_t at, void *data, size_t len,
 		return true;
 	}
 	const uint64_t left = len_of(letter) - at;
-	const size_t some = left < len ? (size_t)left : len;
+	const size_t some = (size_t)MIN(left, len);
 	*out_len = some;
 	return some == 0 ||
 	    file_read_at(letter->rest.fd, data, some,

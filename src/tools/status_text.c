@@ -4,6 +4,7 @@
 #include "tools/when.h"
 
 #include <string.h>
+#include <sys/param.h>
 
 #define GREEN  "\033[32m"
 #define RED    "\033[31m"
@@ -193,7 +194,7 @@ width_of(const json_t *list, const char *key)
 	{
 		size_t len = strlen(text_of(object, key));
 
-		width = len > width ? len : width;
+		width = MAX(width, len);
 	}
 	return (int)(width < 40 ? width : 40) + 1;
 }
