@@ -126,14 +126,13 @@ open_spare(struct shelf *shelf, int *out_fd, struct error *error)
 	    open_spare_file(shelf, out_fd, error);
 }
 
-/* Where a spare cannot be written it goes: another may lie better.  On a full
- * disk one with room is worth keeping. */
+/* Where a spare cannot be written it goes: another may lie better, and on a
+ * full disk it has no room in it, but takes some. */
 static bool
 begin_in_spare(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
     struct error *error)
 {
 	struct segment_file segment = {.fd = -1, .bytes = SEGMENT_HEADER_LEN};
-	bool had_spare = shelf->has_spare;
 
 	if (!open_spare(shelf, &segment.fd, error))
 		return false;
@@ -146,8 +145,7 @@ begin_in_spare(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 	shelf->highest_generation = segment.header.generation;
 	if (!write_segment(shelf, &segment, error)) {
 		shelf_close_fd(shelf, segment.fd);
-		if (!shelf->is_uncertain &&
-		    (!had_spare || !disk_is_full(error)))
+		if (!shelf->is_uncertain)
 			remove_spare(shelf);
 		return error_context(error, "begin %s", segment.name);
 	}

@@ -20,7 +20,10 @@ MAKERS = {
                         "e2fsprogs"),
     "xfs": (("mkfs.xfs", "-q", "-f", "-m", "reflink=1"), 320, "xfsprogs"),
     "btrfs": (("mkfs.btrfs", "-q", "-f"), 128, "btrfs-progs"),
+    "btrfs-quota": (("mkfs.btrfs", "-q", "-f"), 600, "btrfs-progs"),
 }
+# What its mail may take is less than what it has.
+QUOTA = 60 * MEGA
 
 
 def missing(*kinds):
@@ -60,10 +63,13 @@ class Disk:
         else:
             command, least, _ = MAKERS[kind]
             with open(self.image, "wb") as file:
-                file.truncate(size or least * MEGA)
+                file.truncate(max(size or 0, least * MEGA))
             _do(*command, self.image)
             self.mount()
         box.defer(self.remove)
+        if kind == "btrfs-quota":
+            _do("btrfs", "quota", "enable", where)
+            _do("btrfs", "qgroup", "limit", str(QUOTA), where)
 
     def mount(self):
         mount(self.image, self.where)

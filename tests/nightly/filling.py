@@ -20,12 +20,13 @@ SIZE = 20 * disks.MEGA
 RESERVE = 32 * disks.MEGA
 RESERVE_PART = 6
 LETTER = 150000
-KINDS = ("ext4", "ext4-few-inodes", "tmpfs", "xfs", "btrfs")
+KINDS = ("ext4", "ext4-few-inodes", "tmpfs", "xfs", "btrfs", "btrfs-quota")
 # Where each write takes new room, outcomes may have to wait for some.
-COPIES_ON_WRITE = ("btrfs",)
+COPIES_ON_WRITE = ("btrfs", "btrfs-quota")
 REFUSALS = 3    # in a row, and it is full
 # More than what is kept for outcomes would hold, if each took a part of it.
 DEFERRALS = 15000
+DEFERRING = ("ext4", "ext4-few-inodes", "tmpfs")
 SLOW = {"btrfs": 128 * disks.MEGA, "xfs": 320 * disks.MEGA}
 
 
@@ -66,7 +67,7 @@ def cycle(figures, job, library, upstream):
         world.end(None)
         assert world.begin(None), \
             "does not start on a full disk:\n" + world.log()
-    if kind not in SLOW and world.choose.random() < 0.5:
+    if kind in DEFERRING and world.choose.random() < 0.5:
         _defer(world, figures)
     upstream.reopen()
     world.daemon.do("flush")

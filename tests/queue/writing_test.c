@@ -122,6 +122,27 @@ Test(writing, makes_another_spare_where_one_takes_nothing)
 	world_clear(&world);
 }
 
+/* A file system that writes elsewhere than where there was something: what was
+ * reserved is no room there, and takes some, also from a quota. */
+Test(writing, gives_up_a_spare_that_takes_nothing_where_it_is_full)
+{
+	struct world world;
+	struct error error;
+
+	scene_start(&world, "a5");
+	cr_expect_not_null(fake_disk_get(world.fake, "queue/spare").data);
+	fake_disk_break(world.fake, "write", EDQUOT);
+	cr_expect_not(commit(&world, false, &error));
+	cr_expect_eq(error.number, EDQUOT, "%s", error_text(&error));
+	cr_expect_null(fake_disk_get(world.fake, "queue/spare").data);
+	fake_disk_break(world.fake, "", 0);
+	cr_assert(world_run(&world, "f1 a1"), "%s", error_text(&world.error));
+	scene_restart(&world);
+	cr_expect_eq(world_size(&world), 5);
+	scene_expect_kept(&world, "after a start");
+	world_clear(&world);
+}
+
 /* Else each group that fails left a file. */
 Test(writing, begins_no_end_of_segments)
 {
