@@ -73,12 +73,48 @@ journal_update_free(struct journal *journal)
 		journal->free_bytes = free_bytes;
 }
 
+uint64_t
+journal_unused(const struct journal *journal)
+{
+	int fd = shelf_newest(&journal->shelf)->fd;
+	uint64_t size;
+
+	if (journal->disk->size(journal->disk->ctx, fd, &size) != 0 ||
+	    size < journal->end + UNIT_HEADER_LEN)
+		return 0;
+	return size - journal->end - UNIT_HEADER_LEN;
+}
+
+/*
+ * The newest segment may have been begun in what was reserved, and on a small
+ * disk its file and the next cannot both have as much.  What it does not use is
+ * given back, but only where that is sure to be enough: on a full disk it is
+ * all that outcomes have.
+ */
+static bool
+give_back(struct journal *journal)
+{
+	uint64_t wanted = journal->reserve + journal->reserve / 4;
+
+	journal_update_free(journal);
+	return disk_is_full(&journal->reserve_error) &&
+	    journal->free_bytes + journal_unused(journal) >= wanted &&
+	    journal_cut(journal, journal->end);
+}
+
+static bool
+reserve(struct journal *journal)
+{
+	return shelf_reserve(
+	    &journal->shelf, journal->reserve, &journal->reserve_error);
+}
+
 void
 journal_make_reserve(struct journal *journal)
 {
 	/* Without it no mail is taken in; it is tried again then. */
-	journal->has_reserve = shelf_reserve(
-	    &journal->shelf, journal->reserve, &journal->reserve_error);
+	journal->has_reserve =
+	    reserve(journal) || (give_back(journal) && reserve(journal));
 }
 
 uint64_t

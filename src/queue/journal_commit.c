@@ -260,12 +260,20 @@ answer(const struct group *group, struct unit *const *units, size_t count)
 		units[i]->is_committed = is_open(units[i]);
 }
 
+/* Without a reserve, the room that the newest segment has is all there is. */
+static bool
+is_newest_full(const struct journal *journal)
+{
+	return journal->end >= journal->segment_size &&
+	    (journal->has_reserve || journal_unused(journal) == 0);
+}
+
 /* A new segment where the newest is full; on failure it may grow, within
  * reason. */
 static bool
 rotate(struct journal *journal, struct error *error)
 {
-	if (journal->end < journal->segment_size)
+	if (!is_newest_full(journal))
 		return true;
 	if (journal_begin(journal, error))
 		return true;

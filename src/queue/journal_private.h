@@ -48,6 +48,9 @@ struct journal {
 bool journal_cut(struct journal *journal, uint64_t end);
 /* A new segment, which is written from its header on. */
 bool journal_begin(struct journal *journal, struct error *error) MUST_USE;
+/* Octets of the newest segment's file that are behind its end: room that it
+ * has. */
+uint64_t journal_unused(const struct journal *journal);
 /* Ask for journal->free_bytes. */
 void journal_update_free(struct journal *journal);
 /* The next segment's file, with room for outcomes when the disk is full;

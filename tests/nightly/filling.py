@@ -21,7 +21,7 @@ RESERVE = 32 * disks.MEGA
 RESERVE_PART = 6
 LETTER = 150000
 KINDS = ("ext4", "ext4-few-inodes", "tmpfs", "xfs", "btrfs", "btrfs-quota")
-# Where each write takes new room, outcomes may have to wait for some.
+# Where each write takes new room, a start may have to wait for some.
 COPIES_ON_WRITE = ("btrfs", "btrfs-quota")
 REFUSALS = 3    # in a row, and it is full
 # More than what is kept for outcomes would hold, if each took a part of it.
@@ -62,11 +62,7 @@ def cycle(figures, job, library, upstream):
     if wrong or not life.refusals:
         figures.complain(world, ["not refused by 452: %s" % wrong])
     if world.choose.random() < 0.3:
-        figures.note("killed while the disk was full")
-        world.daemon.kill()
-        world.end(None)
-        assert world.begin(None), \
-            "does not start on a full disk:\n" + world.log()
+        _kill(world, figures, kind, filler)
     if kind in DEFERRING and world.choose.random() < 0.5:
         _defer(world, figures)
     upstream.reopen()
@@ -84,6 +80,19 @@ def cycle(figures, job, library, upstream):
     figures.note("cycles on " + kind)
 
 
+def _kill(world, figures, kind, filler):
+    figures.note("killed while the disk was full")
+    world.daemon.kill()
+    world.end(None)
+    if not world.begin(None):
+        assert kind in COPIES_ON_WRITE, \
+            "does not start on a full disk:\n" + world.log()
+        figures.note("started on a full %s only when it had room" % kind)
+        world.end(None)
+        disks.remove(filler)
+        assert world.begin(None), "does not start:\n" + world.log()
+
+
 def _defer(world, figures):
     upstream = world.upstream
     upstream.is_busy = True
@@ -96,15 +105,10 @@ def _defer(world, figures):
 
 
 def _drain(world, figures, kind):
-    may_wait = kind in COPIES_ON_WRITE
     try:
-        world.daemon.wait_empty(5 if may_wait else 60)
+        world.daemon.wait_empty(60)
     except AssertionError:
-        if not may_wait:
-            raise AssertionError("a full disk does not drain:\n" +
-                                 world.log())
-        figures.note("drained by a full %s only when it had room" % kind)
-        return
+        raise AssertionError("a full disk does not drain:\n" + world.log())
     figures.note("drained by a full " + kind)
     figures.note("letters that a full disk let go",
                  len(world.upstream.messages))

@@ -143,6 +143,83 @@ Test(writing, gives_up_a_spare_that_takes_nothing_where_it_is_full)
 	world_clear(&world);
 }
 
+static void
+fill_and_drain(uint64_t reserve, uint64_t capacity)
+{
+	struct world world;
+
+	scene_start(&world, "");
+	world.reserve = reserve;
+	fake_disk_set_capacity(world.fake, capacity);
+	scene_restart(&world);
+	cr_assert(world_run(&world, "a1"));
+	cr_assert_eq(world_size(&world), 1);
+	for (size_t before = 0; world_size(&world) > before;) {
+		before = world_size(&world);
+		cr_assert(world_run(&world, "a3"));
+	}
+	for (size_t before = SIZE_MAX; world_size(&world) < before;) {
+		before = world_size(&world);
+		cr_assert(world_run(&world, "f5 d"));
+	}
+	cr_expect_eq(world_size(&world), 0, "%lu of %lu: %zu stay", reserve,
+	    capacity, world_size(&world));
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(world_size(&world), 1, "%lu of %lu: no more is taken",
+	    reserve, capacity);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after a start");
+	world_clear(&world);
+}
+
+/* With a reserve that outcomes in any order fit into. */
+Test(writing, drains_a_small_full_disk_and_takes_mail_again)
+{
+	static const uint64_t RESERVES[] = {12000, 20000};
+
+	for (size_t i = 0; i < sizeof(RESERVES) / sizeof(*RESERVES); i++)
+		for (uint64_t room = 8000; room < 60000; room += 500)
+			fill_and_drain(RESERVES[i], 2 * RESERVES[i] + room);
+}
+
+static size_t
+newest_len(const struct world *world)
+{
+	char *path = fake_disk_newest_segment(world->fake);
+	size_t len = fake_disk_get(world->fake, path).len;
+
+	free(path);
+	return len;
+}
+
+/* Its file has the room that the next one's is to have. */
+Test(writing, takes_mail_again_where_the_reserve_was_begun_in)
+{
+	struct world world;
+
+	scene_start(&world, "");
+	world.reserve = 20000;
+	world.free_floor = 500;
+	fake_disk_set_capacity(world.fake, 38000);
+	scene_restart(&world);
+	cr_assert(world_run(&world, "a1 a3"));
+	fake_disk_set_capacity(world.fake, 0);
+	cr_assert(world_run(&world, "x d a1"));
+	cr_expect_eq(world_size(&world), 0);
+	cr_expect_eq(journal_current(world.journal).number, 2);
+	fake_disk_set_capacity(world.fake, 26000);
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(world_size(&world), 0);
+	cr_expect_eq(newest_len(&world), 20000);
+	fake_disk_set_capacity(world.fake, 38000);
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(world_size(&world), 1);
+	cr_expect_lt(newest_len(&world), 20000);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after a start");
+	world_clear(&world);
+}
+
 /* Else each group that fails left a file. */
 Test(writing, begins_no_end_of_segments)
 {
