@@ -146,9 +146,7 @@ Test(secret, is_not_what_a_failing_command_says)
 
 Test(secret, is_not_what_a_missing_command_says)
 {
-	if (is_under_valgrind())
-		cr_skip_test("its posix_spawn() does not hear from exec()");
-
+	skip_under_valgrind("its posix_spawn() does not hear from exec()");
 	char missing[] = "/does/not/exist";
 	char *command[] = {missing, NULL};
 	struct secret secret = secret_of(nothing, nothing, nothing, command);

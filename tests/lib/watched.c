@@ -1,5 +1,6 @@
 #include "lib/watched.h"
 
+#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #define HAS_SANITIZER false
 #endif
 
+#define VALGRIND_FACTOR 25
+
 bool
 is_under_valgrind(void)
 {
@@ -22,8 +25,23 @@ is_under_valgrind(void)
 	return preload != NULL && strstr(preload, "/vgpreload_") != NULL;
 }
 
+void
+skip_under_valgrind(const char *why)
+{
+	if (is_under_valgrind())
+		cr_skip_test("%s", why);
+}
+
 bool
 is_watched(void)
 {
 	return HAS_SANITIZER || is_under_valgrind();
+}
+
+double
+seconds_since(clock_t start)
+{
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	return is_under_valgrind() ? seconds / VALGRIND_FACTOR : seconds;
 }

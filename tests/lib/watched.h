@@ -5,8 +5,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <time.h>
 
 bool is_watched(void);
-/* By valgrind, where vfork() is a fork(): what the child's exec says is lost.
- */
 bool is_under_valgrind(void);
+/* Leave this test there, where valgrind is not like a real machine. */
+void skip_under_valgrind(const char *why);
+
+/* Processor time since start, by clock(), of an unwatched run, about: under
+ * valgrind it is divided by what that costs. */
+double seconds_since(clock_t start);

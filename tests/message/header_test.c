@@ -1,3 +1,4 @@
+#include "lib/watched.h"
 #include "message/header.h"
 #include "smtp/address.h"
 
@@ -452,7 +453,7 @@ repeat(struct bytes unit, size_t size)
 	return text;
 }
 
-Test(header, reads_megabytes_of_addresses_in_linear_time, .timeout = 60)
+Test(header, reads_megabytes_of_addresses_in_linear_time, .timeout = 600)
 {
 	for (size_t i = 0; i < sizeof(size_rows) / sizeof(size_rows[0]); i++) {
 		char *text = repeat(size_rows[i].unit, 10 * MIB);
@@ -460,7 +461,7 @@ Test(header, reads_megabytes_of_addresses_in_linear_time, .timeout = 60)
 		clock_t start = clock();
 		buffer_init(&output, SIZE_MAX);
 		walk(&output, bytes_make(text, 10 * MIB));
-		double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+		double seconds = seconds_since(start);
 		cr_expect_lt(
 		    seconds, 2.0, "%s: %.1f s", size_rows[i].name, seconds);
 		buffer_clear(&output);
@@ -489,7 +490,7 @@ Test(header, walks_megabytes_in_linear_time, .timeout = 60)
 		size_t len = header_len(content);
 		(void)header_count(bytes_first(content, len), "Received");
 		header_write(&output, "X", content);
-		double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+		double seconds = seconds_since(start);
 		cr_expect_lt(seconds, 2.0, "%s: %.1f s", rows[i].name, seconds);
 		buffer_clear(&output);
 		free(text);
