@@ -59,6 +59,7 @@ struct commit {
 	bool done;
 	uint64_t segment_bytes; /* size of the segment that was written */
 	uint64_t free_bytes;    /* on the disk */
+	bool lacks_room;        /* only outcomes are taken */
 	struct error error;     /* where not done */
 };
 

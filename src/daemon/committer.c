@@ -166,6 +166,7 @@ do_rest(struct committer *committer, struct commit *commit)
 		    committer->journal, commit->id, &commit->error);
 	commit->segment_bytes = journal_current_bytes(committer->journal);
 	commit->free_bytes = journal_free_bytes(committer->journal);
+	commit->lacks_room = journal_lacks_room(committer->journal);
 }
 
 /* One group: at most GROUP_MAX letters of the list; the rest is returned. */

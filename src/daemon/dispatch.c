@@ -21,6 +21,7 @@ dispatch_new(const struct dispatch_options *options, struct clock_time now)
 	dispatch->options = *options;
 	dispatch->steady = now.wall_ms - now.mono_ms;
 	dispatch->room = UINT64_MAX;
+	dispatch->lacks_room = true; /* the first commit will tell */
 	dispatch->verb_budget = VERB_BUDGET;
 	dispatch->alarm_budget = ALARM_BUDGET;
 	dispatch_recording_init(&dispatch->recording, now.mono_ms);

@@ -199,6 +199,7 @@ dispatch_committed(
 	dispatch->commits_out--;
 	dispatch->recording.out -= commit->kind == COMMIT_OUTCOME;
 	dispatch->room = commit->free_bytes;
+	dispatch->lacks_room = commit->lacks_room;
 	if (commit->unit.is_committed)
 		ledger_set_segment(dispatch->ledger, commit->unit.segment,
 		    commit->segment_bytes);

@@ -91,6 +91,8 @@ struct dispatch {
 	size_t moves;          /* pinned messages that are on their way */
 	uint64_t move_octets;  /* which are so large */
 	uint64_t room;         /* free octets on the disk, for all we know */
+	bool lacks_room;       /* what is left is kept for outcomes */
+	int64_t notice_at;     /* no delay is told of before, where it does */
 	bool stopped;
 	bool yielded; /* verbs have more to do, and let others go first */
 	/* What this turn may still look at. */

@@ -67,13 +67,15 @@ add_outcome(struct commit *commit, uint8_t flags)
 		unit_add(&commit->unit, record_progress(commit->id, progress));
 }
 
-/* It waits, as it did, for the same recipients: on a full disk that is not
- * worth the room that was kept for what must not be done twice. */
+/* It waits, as it did, for the same recipients, or is once more in doubt: on a
+ * full disk that is not worth the room that was kept for what must not be done
+ * twice. */
 static bool
 is_mere_deferral(const struct order *order, const struct commit *commit)
 {
 	return !commit->finishes && commit->report == NULL &&
-	    !commit->message->progress.held && !order->in_doubt &&
+	    !commit->message->progress.held &&
+	    (!order->in_doubt || commit->message->progress.in_doubt > 1) &&
 	    order->settlement.delivered == 0 && order->settlement.failed == 0;
 }
 

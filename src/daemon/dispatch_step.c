@@ -187,6 +187,23 @@ end_life(struct dispatch *dispatch, struct ledger_entry *entry,
 	    dispatch->ledger, entry, next_look(dispatch, now.mono_ms));
 }
 
+/*
+ * Never urgent: of a full disk, notices would take what is kept for outcomes.
+ * One now and then goes all the same, and finds out whether there is room.
+ */
+static void
+tell_of_delay(struct dispatch *dispatch, struct ledger_entry *entry,
+    const char *reason, int64_t now)
+{
+	if (dispatch->lacks_room && now < dispatch->notice_at) {
+		ledger_set_alarm(
+		    dispatch->ledger, entry, next_look(dispatch, now));
+		return;
+	}
+	dispatch->notice_at = now + DISPATCH_REROUTE_MS;
+	take_with_reason(dispatch, entry, ORDER_DELAY, reason);
+}
+
 /* No age of interest; should another route be free by then, it is found. */
 static void
 wait_on(struct dispatch *dispatch, struct ledger_entry *entry,
@@ -212,7 +229,7 @@ handle_alarm(struct dispatch *dispatch, struct ledger_entry *entry,
 	if (dispatch_has_expired(dispatch, entry, now))
 		end_life(dispatch, entry, reason, now);
 	else if (dispatch_wants_notice(dispatch, entry, now))
-		take_with_reason(dispatch, entry, ORDER_DELAY, reason);
+		tell_of_delay(dispatch, entry, reason, now.mono_ms);
 	else if (reason[0] != '\0' && (entry->flags & FLAG_MANY_ROUTES) &&
 	    dispatch_due(entry) <= now.mono_ms)
 		(void)dispatch_take(dispatch, entry, ORDER_REROUTE);

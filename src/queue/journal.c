@@ -102,11 +102,25 @@ give_back(struct journal *journal)
 	    journal_cut(journal, journal->end);
 }
 
+/* Trying takes all that is free for a moment, from whoever writes then. */
+static bool
+may_fit(const struct journal *journal)
+{
+	return journal->free_bytes >= journal->reserve ||
+	    journal->free_bytes + shelf_spare_bytes(&journal->shelf) +
+		journal_unused(journal) >=
+	    journal->reserve;
+}
+
 static bool
 reserve(struct journal *journal)
 {
-	return shelf_reserve(
-	    &journal->shelf, journal->reserve, &journal->reserve_error);
+	journal_update_free(journal);
+	if (may_fit(journal))
+		return shelf_reserve(
+		    &journal->shelf, journal->reserve, &journal->reserve_error);
+	errno = ENOSPC;
+	return error_system(&journal->reserve_error, "reserve");
 }
 
 void
@@ -115,6 +129,12 @@ journal_make_reserve(struct journal *journal)
 	/* Without it no mail is taken in; it is tried again then. */
 	journal->has_reserve =
 	    reserve(journal) || (give_back(journal) && reserve(journal));
+}
+
+bool
+journal_lacks_room(const struct journal *journal)
+{
+	return journal->lacks_room;
 }
 
 uint64_t

@@ -143,6 +143,8 @@ struct segment_ref journal_current(const struct journal *journal);
 uint64_t journal_current_bytes(const struct journal *journal);
 /* Free octets on the disk, as of the newest commit. */
 uint64_t journal_free_bytes(const struct journal *journal);
+/* Whether the newest commit found less than what is kept for outcomes. */
+bool journal_lacks_room(const struct journal *journal);
 /* Directory of large bodies: for body_writer_init() and segment_load(). */
 int journal_large_fd(const struct journal *journal);
 

@@ -72,6 +72,7 @@ open_answers(struct journal *journal, struct unit *const *units, size_t count)
 	    (summaries_give_up(&journal->summaries) && has_room(journal));
 	bool has_any = false;
 
+	journal->lacks_room = !is_roomy;
 	for (size_t i = 0; i < count; i++) {
 		struct unit *unit = units[i];
 		unit->is_committed = SEED(ACKNOWLEDGED_FIRST);

@@ -27,6 +27,7 @@ struct journal {
 	uint64_t free_floor;
 	uint64_t reserve;
 	bool has_reserve;
+	bool lacks_room; /* at the newest commit: outcomes alone are taken */
 	struct error reserve_error; /* why not, if known */
 	unsigned barren; /* segments begun since a group was committed */
 	/* At the replay, or at one before: files in corrupt/, or missing ones,

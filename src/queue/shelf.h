@@ -56,6 +56,9 @@ bool shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 void shelf_note_bounds(struct shelf *shelf);
 /* Give up the oldest, durably.  There is another. */
 bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
+/* What the next segment's file has already; 0 where there is none, or that
+ * cannot be known. */
+uint64_t shelf_spare_bytes(const struct shelf *shelf);
 /*
  * See to it that the next segment has a file with room for size octets, so that
  * a full disk still has room for what is done.  (Where the file system knows no

@@ -171,6 +171,24 @@ shelf_begin(struct shelf *shelf, uint64_t first_unit, uint64_t highest_id,
 	return is_begun;
 }
 
+uint64_t
+shelf_spare_bytes(const struct shelf *shelf)
+{
+	const struct disk *disk = shelf->disk;
+	struct error ignored;
+	uint64_t size = 0;
+	int fd;
+
+	if (!shelf->has_spare ||
+	    !disk_open_file(disk, shelf->directory_fd, INVENTORY_SPARE,
+		O_RDONLY, 0, &fd, &ignored))
+		return 0;
+	if (disk->size(disk->ctx, fd, &size) != 0)
+		size = 0;
+	shelf_close_fd(shelf, fd);
+	return size;
+}
+
 bool
 shelf_reserve(struct shelf *shelf, uint64_t size, struct error *error)
 {

@@ -220,6 +220,31 @@ Test(writing, takes_mail_again_where_the_reserve_was_begun_in)
 	world_clear(&world);
 }
 
+/* Others take what is free as soon as it is. */
+Test(writing, keeps_room_for_outcomes_when_it_starts_on_a_full_disk)
+{
+	struct world world;
+
+	scene_start(&world, "");
+	world.reserve = 20000;
+	world.free_floor = 500;
+	fake_disk_set_capacity(world.fake, 38000);
+	scene_restart(&world);
+	cr_assert(world_run(&world, "a1 a3"));
+	fake_disk_set_capacity(world.fake, 0);
+	cr_assert(world_run(&world, "f1"));
+	cr_expect_eq(newest_len(&world), 20000);
+	fake_disk_set_capacity(world.fake, 30000);
+	scene_restart(&world);
+	fake_disk_set_capacity(world.fake, 0);
+	cr_expect_eq(newest_len(&world), 20000);
+	cr_assert(world_run(&world, "x"));
+	cr_expect_eq(world_size(&world), 0);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after another start");
+	world_clear(&world);
+}
+
 /* Else each group that fails left a file. */
 Test(writing, begins_no_end_of_segments)
 {

@@ -142,6 +142,33 @@ Test(trouble, records_more_than_a_deferral_without_room)
 	cr_expect_eq(world_disk_size(&world), 2, "the report is there");
 }
 
+Test(trouble, records_without_room_but_once_that_it_is_in_doubt)
+{
+	world.moods[0] = MOOD_CUT;
+	world_submit(&world, "", "b@y.example");
+	world.lacks_room = true;
+	world_pass(&world, CLOCK_HOUR);
+	uint32_t written = world.next_offset;
+	world_pass(&world, CLOCK_DAY);
+	cr_expect_eq(world.next_offset, written);
+	world_crash(&world);
+	expect_all_goes_once_the_upstream_is_well();
+}
+
+/* They would take what is kept for outcomes. */
+Test(trouble, tells_of_few_delays_without_room)
+{
+	world.moods[0] = MOOD_TEMPORARY;
+	submit_many(100, "a@x.example");
+	world.lacks_room = true;
+	world_pass(&world, 4 * CLOCK_HOUR + 5 * CLOCK_MINUTE);
+	cr_expect_gt(times_told("delayed"), 0);
+	cr_expect_lt(times_told("delayed"), 15, "%u", times_told("delayed"));
+	world.lacks_room = false;
+	world_pass(&world, 10 * CLOCK_MINUTE);
+	cr_expect_eq(times_told("delayed"), 100, "%u", times_told("delayed"));
+}
+
 /* Some were tried while there was still room, it seemed. */
 Test(trouble, leaves_out_deferrals_that_could_not_be_written_at_first)
 {

@@ -363,6 +363,7 @@ commit(struct world *world, struct commit *commit)
 	commit->done = true;
 	commit->free_bytes =
 	    is_full(world) || world->lacks_room ? 0 : world->room;
+	commit->lacks_room = world->lacks_room;
 	unit->is_committed = false;
 	unit->lacked_room = world->lacks_room && unit->needs_room;
 	unit->error = (struct error){.kind = ERROR_NONE};
