@@ -148,6 +148,12 @@ void dispatch_upstream_fails(struct dispatch *dispatch, unsigned upstream,
 const struct ledger *dispatch_ledger(const struct dispatch *dispatch);
 /* False: entry is none that uid has sent.  True: it may be. */
 bool dispatch_may_be_of(const struct ledger_entry *entry, uint32_t uid);
+/* Attempts, and when it is tried again, wall clock in ms: as message has them
+ * on record, or as entry has them where there was no room to record them. */
+unsigned dispatch_attempts(
+    const struct ledger_entry *entry, const struct message *message);
+int64_t dispatch_next_at(const struct ledger_entry *entry,
+    const struct message *message, struct clock_time now);
 const struct dispatch_counters *dispatch_counters(
     const struct dispatch *dispatch);
 const struct breaker *dispatch_breaker(

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/param.h>
 #include <xxhash.h>
 
 /* ---- age ---- */
@@ -41,6 +42,24 @@ dispatch_due(const struct ledger_entry *entry)
 	bool sleeps = entry->state == LEDGER_WAITING && !entry->item.is_ready;
 
 	return sleeps ? entry->item.node.key : 0;
+}
+
+unsigned
+dispatch_attempts(
+    const struct ledger_entry *entry, const struct message *message)
+{
+	return MAX(entry->attempts, message->progress.attempts);
+}
+
+int64_t
+dispatch_next_at(const struct ledger_entry *entry,
+    const struct message *message, struct clock_time now)
+{
+	int64_t left = dispatch_due(entry) - now.mono_ms;
+
+	if (entry->attempts <= message->progress.attempts)
+		return message->progress.next_at;
+	return now.wall_ms + MAX(left, 0);
 }
 
 void

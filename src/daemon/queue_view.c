@@ -115,8 +115,9 @@ queue_view_write(const struct queue_view *view,
 	write_recipients(json, view, entry, message);
 	json_writer_text(json, "state",
 	    queue_view_state_name((enum ledger_state)entry->state));
-	json_writer_number(json, "attempts", message->progress.attempts);
-	json_writer_time(json, "next_at", message->progress.next_at);
+	json_writer_number(json, "attempts", dispatch_attempts(entry, message));
+	json_writer_time(
+	    json, "next_at", dispatch_next_at(entry, message, clock_now()));
 	if (envelope->uid == UID_UNKNOWN)
 		json_writer_null(json, "uid");
 	else

@@ -92,6 +92,25 @@ expect_all_goes_once_the_upstream_is_well(void)
 	cr_expect_eq(world_disk_size(&world), 0);
 }
 
+/* What the queue tells of a message of which nothing is on record. */
+static void
+expect_shown(unsigned attempts_min, int64_t wait_max)
+{
+	const struct ledger *ledger = dispatch_ledger(world.dispatch);
+	const struct ledger_entry *entry = ledger_after(ledger, 0);
+	struct message *message = message_new();
+
+	cr_assert_not_null(entry);
+	int64_t next_at = dispatch_next_at(entry, message, world.now);
+	cr_expect_gt(dispatch_attempts(entry, message), attempts_min);
+	cr_expect_gt(next_at, world.now.wall_ms);
+	cr_expect_leq(next_at, world.now.wall_ms + wait_max);
+	message->progress.attempts = entry->attempts;
+	message->progress.next_at = 77;
+	cr_expect_eq(dispatch_next_at(entry, message, world.now), 77);
+	message_free(message);
+}
+
 /* It would be gone when there is something to be delivered. */
 Test(trouble, spends_no_reserve_on_deferrals)
 {
@@ -107,6 +126,7 @@ Test(trouble, spends_no_reserve_on_deferrals)
 	    "attempts count though they are not recorded");
 	cr_expect_eq(times_told("1 again in 120 s"), 1);
 	cr_expect_gt(times_told("1 again in 300 s"), 100);
+	expect_shown(100, 6 * CLOCK_MINUTE);
 	world.moods[0] = MOOD_GOOD;
 	world_pass(&world, CLOCK_HOUR);
 	cr_expect_eq(world_disk_size(&world), 0, "what is delivered has room");
