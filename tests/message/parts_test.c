@@ -318,7 +318,7 @@ Test(parts, has_limits)
 	buffer_clear(&content);
 }
 
-Test(parts, reads_megabytes_in_linear_time, .timeout = 60)
+Test(parts, reads_megabytes_in_linear_time, .timeout = 600)
 {
 	static const char *const units[] = {
 	    "--", "--x", "--x\r\n", "--x\r\n\r\n", "\r\n", "a: b\r\n", "z"};
