@@ -316,7 +316,7 @@ Test(loop, runs_its_turns_on_the_base_of_another)
 	loop_timer_init(&probe.timer, loop, stop_base, &probe);
 	loop_later(loop, &probe.task);
 	cr_expect_eq(probe.calls, 0);
-	loop_timer_set(&probe.timer, loop_now(loop).mono_ms + 20);
+	loop_timer_set(&probe.timer, loop_now(loop).mono_ms + 200);
 	event_base_dispatch(base);
 	cr_expect_eq(probe.calls, 4, "%d", probe.calls);
 	loop_timer_clear(&probe.timer);
