@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/param.h>
 
 /* No summaries are written where there is room for less than so many. */
 #define SPARE_SEGMENTS 2
@@ -98,7 +99,9 @@ give_back(struct journal *journal)
 
 	journal_update_free(journal);
 	return disk_is_full(&journal->reserve_error) &&
-	    journal->free_bytes + journal_unused(journal) >= wanted &&
+	    journal->free_bytes + journal_unused(journal) +
+		shelf_spare_bytes(&journal->shelf) >=
+	    wanted &&
 	    journal_cut(journal, journal->end);
 }
 
@@ -107,8 +110,7 @@ static bool
 may_fit(const struct journal *journal)
 {
 	return journal->free_bytes >= journal->reserve ||
-	    journal->free_bytes + shelf_spare_bytes(&journal->shelf) +
-		journal_unused(journal) >=
+	    journal->free_bytes + shelf_spare_bytes(&journal->shelf) >=
 	    journal->reserve;
 }
 
@@ -129,6 +131,21 @@ journal_make_reserve(struct journal *journal)
 	/* Without it no mail is taken in; it is tried again then. */
 	journal->has_reserve =
 	    reserve(journal) || (give_back(journal) && reserve(journal));
+}
+
+void
+journal_free_surplus(struct journal *journal)
+{
+	uint64_t spare = shelf_spare_bytes(&journal->shelf);
+	uint64_t surplus = spare - MIN(spare, journal->reserve);
+
+	if (journal->free_bytes + journal_unused(journal) + surplus <
+	    journal->free_floor)
+		return;
+	(void)journal_cut(journal, journal->end);
+	if (surplus > 0)
+		shelf_trim_spare(&journal->shelf, journal->reserve);
+	journal_update_free(journal);
 }
 
 bool

@@ -44,6 +44,8 @@ has_room(struct journal *journal)
 	if (!journal->has_reserve)
 		journal_make_reserve(journal);
 	journal_update_free(journal);
+	if (journal->has_reserve && journal->free_bytes < journal->free_floor)
+		journal_free_surplus(journal);
 	return journal->has_reserve &&
 	    journal->free_bytes >= journal->free_floor;
 }

@@ -57,6 +57,10 @@ void journal_update_free(struct journal *journal);
 /* The next segment's file, with room for outcomes when the disk is full;
  * journal->has_reserve tells whether it is there. */
 void journal_make_reserve(struct journal *journal);
+/* With a reserve, but less free than mail needs: what the newest segment does
+ * not use, and the spare has besides the reserve, is given back, where that is
+ * enough.  free_bytes is asked for before, and after. */
+void journal_free_surplus(struct journal *journal);
 /* All segments that were to be dropped, oldest first; those that are left go
  * the next time. */
 bool journal_drop_due(struct journal *journal, struct error *error);

@@ -59,6 +59,8 @@ bool shelf_drop_oldest(struct shelf *shelf, struct error *error) MUST_USE;
 /* What the next segment's file has already; 0 where there is none, or that
  * cannot be known. */
 uint64_t shelf_spare_bytes(const struct shelf *shelf);
+/* Make it no longer than size, if it can be. */
+void shelf_trim_spare(const struct shelf *shelf, uint64_t size);
 /*
  * See to it that the next segment has a file with room for size octets, so that
  * a full disk still has room for what is done.  (Where the file system knows no

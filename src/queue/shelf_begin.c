@@ -189,6 +189,20 @@ shelf_spare_bytes(const struct shelf *shelf)
 	return size;
 }
 
+void
+shelf_trim_spare(const struct shelf *shelf, uint64_t size)
+{
+	const struct disk *disk = shelf->disk;
+	struct error ignored;
+	int fd;
+
+	if (!disk_open_file(disk, shelf->directory_fd, INVENTORY_SPARE, O_RDWR,
+		0, &fd, &ignored))
+		return;
+	(void)disk->truncate(disk->ctx, fd, size);
+	shelf_close_fd(shelf, fd);
+}
+
 bool
 shelf_reserve(struct shelf *shelf, uint64_t size, struct error *error)
 {

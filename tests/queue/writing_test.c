@@ -220,6 +220,34 @@ Test(writing, takes_mail_again_where_the_reserve_was_begun_in)
 	world_clear(&world);
 }
 
+/* Its own files have the room: the newest, and a spare that was a segment. */
+Test(writing, takes_mail_again_where_it_has_more_than_the_reserve)
+{
+	struct world world;
+
+	scene_start(&world, "");
+	world.reserve = 5000;
+	world.free_floor = 4000;
+	scene_restart(&world);
+	cr_assert(world_run(&world, "a1 a3"));
+	fake_disk_set_capacity(world.fake, 0);
+	cr_assert(world_run(&world, "x d a1"));
+	cr_expect_eq(world_size(&world), 0);
+	cr_expect_eq(newest_len(&world), 6144);
+	cr_expect_gt(fake_disk_get(world.fake, "queue/spare").len, 6000);
+	fake_disk_set_capacity(world.fake, 14000);
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(world_size(&world), 0, "it would not be enough");
+	cr_expect_eq(newest_len(&world), 6144);
+	fake_disk_set_capacity(world.fake, 15000);
+	cr_assert(world_run(&world, "a1"));
+	cr_expect_eq(world_size(&world), 1);
+	cr_expect_eq(fake_disk_get(world.fake, "queue/spare").len, 5000);
+	scene_restart(&world);
+	scene_expect_kept(&world, "after a start");
+	world_clear(&world);
+}
+
 /* Others take what is free as soon as it is. */
 Test(writing, keeps_room_for_outcomes_when_it_starts_on_a_full_disk)
 {
