@@ -1,21 +1,12 @@
 /* Messages that are read back, to be sent or to be moved, on a disk that spoils
  * them in between. */
 #include "base/memory.h"
-#include "lib/journal_world.h"
+#include "journal_scene.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SEGMENT "queue/0000000000000001.log"
-
-static void
-start(struct world *world)
-{
-	world_init(world, fake_disk_new());
-	cr_assert(world_start(world), "%s", error_text(&world->error));
-}
 
 static void
 commit(struct world *world, struct unit *const *units, size_t count)
@@ -66,23 +57,12 @@ loaded(struct world *world, const struct segment_message *where)
 	return message;
 }
 
-static void
-spoil(struct world *world, const char *path, size_t at)
-{
-	struct bytes content = fake_disk_get(world->fake, path);
-	cr_assert_lt(at, content.len);
-	char *copy = memory_copy(content);
-
-	copy[at] ^= 0x55;
-	fake_disk_put(world->fake, path, bytes_make(copy, content.len));
-	free(copy);
-}
-
 /* In the middle of its content. */
 static void
 spoil_inline(struct world *world, const struct segment_message *where)
 {
-	spoil(world, SEGMENT, where->place.offset + where->place.len + 100);
+	scene_ruin(world, SCENE_FIRST,
+	    where->place.offset + where->place.len + 100, 1);
 }
 
 /* Commit it once more, beside the end of a message that is not there. */
@@ -118,7 +98,7 @@ Test(loading, keeps_short_content_as_it_was_checked)
 		struct error error;
 		size_t len;
 
-		start(&world);
+		scene_start(&world, "");
 		char *content = memory_new(LENGTHS[i]);
 		struct segment_message where = accept(&world, LENGTHS[i]);
 		struct message *message = loaded(&world, &where);
@@ -146,7 +126,7 @@ Test(loading, keeps_no_content_where_there_is_none)
 	char content[8];
 	size_t len = 1;
 
-	start(&world);
+	scene_start(&world, "");
 	struct segment_message where = accept(&world, 0);
 	struct message *message = loaded(&world, &where);
 	cr_expect(body_read(
@@ -161,7 +141,7 @@ Test(loading, leaves_longer_content_where_it_is)
 	struct world world;
 	struct error error;
 
-	start(&world);
+	scene_start(&world, "");
 	struct segment_message where = accept(&world, SEGMENT_KEPT_MAX + 1);
 	struct message *message = loaded(&world, &where);
 	cr_expect_eq(message->body.fd, where.segment.fd);
@@ -188,16 +168,14 @@ Test(loading, moves_no_large_body_that_was_spoiled_since)
 {
 	struct world world;
 
-	start(&world);
-	cr_assert(world_run(&world, "l"), "%s", error_text(&world.error));
+	scene_start(&world, "l");
 	const struct ledger_entry *entry = ledger_after(world.ledger, 0);
 	struct segment_message where = ledger_where(world.ledger, entry);
 	struct message *message = loaded(&world, &where);
 	cr_expect(move(&world, message).is_committed);
 
-	char *path =
-	    memory_format("queue/large/%s", queue_id_of(entry->id).text);
-	spoil(&world, path, 700);
+	char *path = scene_body("large", entry->id);
+	scene_ruin(&world, path, 700, 1);
 	struct unit moved = move(&world, message);
 	expect_refused(&moved);
 	message->body.owns_fd = false; /* no real descriptor */

@@ -144,14 +144,30 @@ Test(writing, gives_up_a_spare_that_takes_nothing_where_it_is_full)
 }
 
 static void
+start_small(
+    struct world *world, uint64_t reserve, uint64_t floor, uint64_t capacity)
+{
+	scene_start(world, "");
+	world->reserve = reserve;
+	world->free_floor = floor;
+	fake_disk_set_capacity(world->fake, capacity);
+	scene_restart(world);
+}
+
+static void
+restart_and_end(struct world *world)
+{
+	scene_restart(world);
+	scene_expect_kept(world, "after a start");
+	world_clear(world);
+}
+
+static void
 fill_and_drain(uint64_t reserve, uint64_t capacity)
 {
 	struct world world;
 
-	scene_start(&world, "");
-	world.reserve = reserve;
-	fake_disk_set_capacity(world.fake, capacity);
-	scene_restart(&world);
+	start_small(&world, reserve, 0, capacity);
 	cr_assert(world_run(&world, "a1"));
 	cr_assert_eq(world_size(&world), 1);
 	for (size_t before = 0; world_size(&world) > before;) {
@@ -167,9 +183,7 @@ fill_and_drain(uint64_t reserve, uint64_t capacity)
 	cr_assert(world_run(&world, "a1"));
 	cr_expect_eq(world_size(&world), 1, "%lu of %lu: no more is taken",
 	    reserve, capacity);
-	scene_restart(&world);
-	scene_expect_kept(&world, "after a start");
-	world_clear(&world);
+	restart_and_end(&world);
 }
 
 /* With a reserve that outcomes in any order fit into. */
@@ -197,11 +211,7 @@ Test(writing, takes_mail_again_where_the_reserve_was_begun_in)
 {
 	struct world world;
 
-	scene_start(&world, "");
-	world.reserve = 20000;
-	world.free_floor = 500;
-	fake_disk_set_capacity(world.fake, 38000);
-	scene_restart(&world);
+	start_small(&world, 20000, 500, 38000);
 	cr_assert(world_run(&world, "a1 a3"));
 	fake_disk_set_capacity(world.fake, 0);
 	cr_assert(world_run(&world, "x d a1"));
@@ -215,9 +225,7 @@ Test(writing, takes_mail_again_where_the_reserve_was_begun_in)
 	cr_assert(world_run(&world, "a1"));
 	cr_expect_eq(world_size(&world), 1);
 	cr_expect_lt(newest_len(&world), 20000);
-	scene_restart(&world);
-	scene_expect_kept(&world, "after a start");
-	world_clear(&world);
+	restart_and_end(&world);
 }
 
 /* Its own files have the room: the newest, and a spare that was a segment. */
@@ -225,10 +233,7 @@ Test(writing, takes_mail_again_where_it_has_more_than_the_reserve)
 {
 	struct world world;
 
-	scene_start(&world, "");
-	world.reserve = 5000;
-	world.free_floor = 4000;
-	scene_restart(&world);
+	start_small(&world, 5000, 4000, UINT64_MAX);
 	cr_assert(world_run(&world, "a1 a3"));
 	fake_disk_set_capacity(world.fake, 0);
 	cr_assert(world_run(&world, "x d a1"));
@@ -243,9 +248,7 @@ Test(writing, takes_mail_again_where_it_has_more_than_the_reserve)
 	cr_assert(world_run(&world, "a1"));
 	cr_expect_eq(world_size(&world), 1);
 	cr_expect_eq(fake_disk_get(world.fake, "queue/spare").len, 5000);
-	scene_restart(&world);
-	scene_expect_kept(&world, "after a start");
-	world_clear(&world);
+	restart_and_end(&world);
 }
 
 /* Others take what is free as soon as it is. */
@@ -253,11 +256,7 @@ Test(writing, keeps_room_for_outcomes_when_it_starts_on_a_full_disk)
 {
 	struct world world;
 
-	scene_start(&world, "");
-	world.reserve = 20000;
-	world.free_floor = 500;
-	fake_disk_set_capacity(world.fake, 38000);
-	scene_restart(&world);
+	start_small(&world, 20000, 500, 38000);
 	cr_assert(world_run(&world, "a1 a3"));
 	fake_disk_set_capacity(world.fake, 0);
 	cr_assert(world_run(&world, "f1"));
@@ -268,9 +267,7 @@ Test(writing, keeps_room_for_outcomes_when_it_starts_on_a_full_disk)
 	cr_expect_eq(newest_len(&world), 20000);
 	cr_assert(world_run(&world, "x"));
 	cr_expect_eq(world_size(&world), 0);
-	scene_restart(&world);
-	scene_expect_kept(&world, "after another start");
-	world_clear(&world);
+	restart_and_end(&world);
 }
 
 /* Else each group that fails left a file. */
