@@ -23,17 +23,25 @@ journal_cut(struct journal *journal, uint64_t end)
 	    disk->truncate(disk->ctx, fd, end + UNIT_HEADER_LEN) == 0;
 }
 
-/* What the newest segment's file has of its life before, if it had one. */
-static uint64_t
-laid_before(const struct journal *journal)
+uint64_t
+journal_newest_size(const struct journal *journal)
 {
 	const struct segment_file *newest = shelf_newest(&journal->shelf);
 	uint64_t size;
 
-	if (!newest->header.is_recycled ||
+	if (newest == NULL ||
 	    journal->disk->size(journal->disk->ctx, newest->fd, &size) != 0)
 		return 0;
 	return size;
+}
+
+/* What the newest segment's file has of its life before, if it had one. */
+static uint64_t
+laid_before(const struct journal *journal)
+{
+	return shelf_newest(&journal->shelf)->header.is_recycled
+	    ? journal_newest_size(journal)
+	    : 0;
 }
 
 bool
@@ -77,13 +85,9 @@ journal_update_free(struct journal *journal)
 uint64_t
 journal_unused(const struct journal *journal)
 {
-	int fd = shelf_newest(&journal->shelf)->fd;
-	uint64_t size;
+	uint64_t size = journal_newest_size(journal);
 
-	if (journal->disk->size(journal->disk->ctx, fd, &size) != 0 ||
-	    size < journal->end + UNIT_HEADER_LEN)
-		return 0;
-	return size - journal->end - UNIT_HEADER_LEN;
+	return size - MIN(size, journal->end + UNIT_HEADER_LEN);
 }
 
 /*
@@ -109,8 +113,7 @@ give_back(struct journal *journal)
 static bool
 may_fit(const struct journal *journal)
 {
-	return journal->free_bytes >= journal->reserve ||
-	    journal->free_bytes + shelf_spare_bytes(&journal->shelf) >=
+	return journal->free_bytes + shelf_spare_bytes(&journal->shelf) >=
 	    journal->reserve;
 }
 

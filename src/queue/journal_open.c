@@ -179,25 +179,13 @@ recover(struct journal *journal, journal_fact_fn fact_fn, void *ctx,
 	return true;
 }
 
-static uint64_t
-newest_size(const struct journal *journal)
-{
-	const struct segment_file *newest = shelf_newest(&journal->shelf);
-	uint64_t size;
-
-	if (newest == NULL ||
-	    journal->disk->size(journal->disk->ctx, newest->fd, &size) != 0)
-		return 0;
-	return size;
-}
-
 /* On a full disk the room that the newest segment had is all there is for
  * outcomes: it was cut off with what was torn.  Where this fails, too, they
  * wait for some. */
 static void
 hold_room(struct journal *journal, uint64_t size)
 {
-	if (!journal->has_reserve && size > newest_size(journal))
+	if (!journal->has_reserve && size > journal_newest_size(journal))
 		(void)journal->disk->allocate(journal->disk->ctx,
 		    shelf_newest(&journal->shelf)->fd, size);
 }
@@ -237,7 +225,7 @@ journal_open(const struct journal_options *options, journal_fact_fn fact_fn,
 	summaries_init(&journal->summaries, &journal->shelf);
 	bool is_ok = shelf_open(&journal->shelf, options->disk, options->path,
 	    on_problem, &sink, error);
-	uint64_t size = is_ok ? newest_size(journal) : 0;
+	uint64_t size = is_ok ? journal_newest_size(journal) : 0;
 	if (!is_ok || !recover(journal, fact_fn, ctx, &report, error)) {
 		journal_free(journal);
 		return error_context(error, "queue %s", options->path);

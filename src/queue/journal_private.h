@@ -49,6 +49,9 @@ struct journal {
 bool journal_cut(struct journal *journal, uint64_t end);
 /* A new segment, which is written from its header on. */
 bool journal_begin(struct journal *journal, struct error *error) MUST_USE;
+/* Octets of the newest segment's file; 0 where there is none, or that cannot be
+ * known. */
+uint64_t journal_newest_size(const struct journal *journal);
 /* Octets of the newest segment's file that are behind its end: room that it
  * has. */
 uint64_t journal_unused(const struct journal *journal);

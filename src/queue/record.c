@@ -102,14 +102,11 @@ check_of(struct bytes bytes, uint64_t seed)
 	return XXH3_64bits_withSeed(bytes.data, bytes.len, seed);
 }
 
-/* Append the content; out_check is its check. */
-static bool
-put_content(struct buffer *buffer, const struct record *record,
-    const struct disk *disk, uint64_t *out_check, struct error *error)
+bool
+record_append_content(struct buffer *buffer, const struct body *body,
+    const struct disk *disk, struct error *error)
 {
-	const struct body *body = record->body;
 	size_t len = (size_t)body->len;
-	size_t start = buffer->len;
 
 	if (body->fd < 0) {
 		buffer_append(buffer, buffer_bytes(&body->memory));
@@ -123,6 +120,18 @@ put_content(struct buffer *buffer, const struct record *record,
 			return error_context(error, "content");
 		buffer_commit(buffer, len);
 	}
+	return true;
+}
+
+/* Append the content; out_check is its check. */
+static bool
+put_content(struct buffer *buffer, const struct record *record,
+    const struct disk *disk, uint64_t *out_check, struct error *error)
+{
+	size_t start = buffer->len;
+
+	if (!record_append_content(buffer, record->body, disk, error))
+		return false;
 	*out_check =
 	    check_of(bytes_from(buffer_bytes(buffer), start), record->id);
 	return true;

@@ -220,6 +220,10 @@ struct record_check *record_check_new(uint64_t seed);
 void record_check_add(struct record_check *check, struct bytes content);
 /* Frees check. */
 uint64_t record_check_finish(struct record_check *check);
+/* Append the content that body tells of.  ERROR_DATA: the file is too short;
+ * ERROR_LIMIT: there is more than buffer takes. */
+bool record_append_content(struct buffer *buffer, const struct body *body,
+    const struct disk *disk, struct error *error) MUST_USE;
 /* The check of the content that body tells of; from a file, it is read in
  * pieces.  ERROR_DATA: the file is too short. */
 bool record_check_body(const struct disk *disk, const struct body *body,

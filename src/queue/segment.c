@@ -178,13 +178,8 @@ open_large(const struct disk *disk, int large_fd,
 static bool
 keep(const struct disk *disk, struct body *body, struct error *error)
 {
-	size_t len = (size_t)body->len;
-
-	if (len > 0 &&
-	    !disk_read_at(disk, body->fd, buffer_reserve(&body->memory, len),
-		len, body->offset, error))
+	if (!record_append_content(&body->memory, body, disk, error))
 		return false;
-	buffer_commit(&body->memory, len);
 	body->fd = -1;
 	body->offset = 0;
 	return true;
